@@ -1,0 +1,16 @@
+export { TransportAddress } from '../core/transport-address.ts'
+export {
+  type Attribute,
+  type AttributeName,
+  type AttributeValue,
+  attributeName,
+  attributes,
+  isComprehensionRequired,
+} from './attributes.ts'
+export { longTermKey, longTermKeySha256, shortTermKey } from './credentials.ts'
+export { type PacketKind, packetKind } from './demux.ts'
+export { type EncodeOptions, encodeMessage, type OutgoingMessage } from './encode.ts'
+export { errorCodeTable, type StunErrorCode } from './error-codes.ts'
+export { checkFingerprint, checkIntegrity, type IntegrityAlgorithm, type IntegrityKey } from './integrity.ts'
+export { type DecodeFault, decodeMessage, Message } from './message.ts'
+export { type MessageClass, type MethodName, methods } from './methods.ts'

@@ -1,0 +1,78 @@
+/**
+ * MESSAGE-INTEGRITY, MESSAGE-INTEGRITY-SHA256 and FINGERPRINT (RFC 8489 §14.5–§14.7). Checks take the same time
+ * whatever the bytes are, and answer false, never throw, for any length.
+ */
+
+import { createHmac, timingSafeEqual } from 'node:crypto'
+import { crc32 } from 'node:zlib'
+import { attributes } from './attributes.ts'
+import { readUint16, readUint32, writeUint16 } from './bytes.ts'
+import { headerBytes, type Message } from './message.ts'
+
+export type IntegrityAlgorithm = 'sha1' | 'sha256'
+
+export interface IntegrityKey {
+  readonly algorithm: IntegrityAlgorithm
+  readonly key: Uint8Array
+}
+
+const digestBytes = { sha1: 20, sha256: 32 } as const
+const attributeOf = {
+  sha1: attributes['MESSAGE-INTEGRITY'].type,
+  sha256: attributes['MESSAGE-INTEGRITY-SHA256'].type,
+} as const
+
+/** FINGERPRINT is the CRC-32 XORed with this, "STUN" in ASCII (RFC 8489 §14.7). */
+const fingerprintMask = 0x5354554e
+
+/** What the attribute takes in a message, its header included. */
+export function integritySize(key: IntegrityKey): number {
+  return 4 + digestBytes[key.algorithm]
+}
+
+/**
+ * Writes the integrity attribute at `offset` over all that stands before it, and the length field that the
+ * HMAC is taken with (RFC 8489 §14.5). The offset behind it.
+ */
+export function writeIntegrity(bytes: Uint8Array, offset: number, key: IntegrityKey): number {
+  const end = offset + integritySize(key)
+  writeUint16(bytes, 2, end - headerBytes)
+  const digest = createHmac(key.algorithm, key.key).update(bytes.subarray(0, offset)).digest()
+  writeUint16(bytes, offset, attributeOf[key.algorithm])
+  writeUint16(bytes, offset + 2, digestBytes[key.algorithm])
+  bytes.set(digest, offset + 4)
+  return end
+}
+
+/** Whether the message carries that integrity attribute and it is right under `key`. False when there is none. */
+export function checkIntegrity(message: Message, { algorithm, key }: IntegrityKey): boolean {
+  const offset = algorithm === 'sha1' ? message.integrityOffset : message.integritySha256Offset
+  if (offset < 0) return false
+  const { bytes } = message
+  const length = readUint16(bytes, offset + 2)
+  const header = bytes.slice(0, headerBytes)
+  writeUint16(header, 2, offset + 4 + length - headerBytes)
+  const digest = createHmac(algorithm, key)
+    .update(header)
+    .update(bytes.subarray(headerBytes, offset))
+    .digest()
+  return isSameDigest(bytes.subarray(offset + 4, offset + 4 + length), digest)
+}
+
+/** Whether FINGERPRINT is there and right. */
+export function checkFingerprint(message: Message): boolean {
+  const offset = message.fingerprintOffset
+  return offset >= 0 && readUint32(message.bytes, offset + 4) === crcOf(message.bytes, offset)
+}
+
+/** The fingerprint value over the bytes before `end`. */
+export function crcOf(bytes: Uint8Array, end: number): number {
+  return (crc32(bytes.subarray(0, end)) ^ fingerprintMask) >>> 0
+}
+
+/** Constant-time. SHA-256 may arrive truncated to 16–32 bytes (RFC 8489 §14.6): then the front is compared. */
+function isSameDigest(received: Uint8Array, expected: Uint8Array): boolean {
+  return (
+    received.length <= expected.length && timingSafeEqual(received, expected.subarray(0, received.length))
+  )
+}
