@@ -8,7 +8,7 @@ import * as codecs from './codecs.ts'
 
 interface AttributeRow {
   readonly type: number
-  readonly codec: Codec<never>
+  readonly codec: Codec<unknown>
   readonly section: string
 }
 
