@@ -1,0 +1,33 @@
+/** What a server counts, for metrics and tests. All numbers only grow, but for `allocations`. */
+
+export class ServerCounters {
+  allocations = 0
+  allocationsCreated = 0
+  bindingResponses = 0
+  successResponses = 0
+  errorResponses = 0
+  challenges = 0
+  /** Unauthenticated answers that the limit per prefix held back. */
+  answersWithheld = 0
+  packetsFromClient = 0
+  bytesFromClient = 0
+  packetsToClient = 0
+  bytesToClient = 0
+  /** Packets that went nowhere, by reason. */
+  readonly drops = {
+    'not-stun': 0,
+    'bad-message': 0,
+    'bad-fingerprint': 0,
+    'bad-source': 0,
+    'unexpected-message': 0,
+    'no-allocation': 0,
+    'no-permission': 0,
+    'no-channel': 0,
+    'bad-channel-data': 0,
+    'bad-indication': 0,
+    'peer-forbidden': 0,
+    oversize: 0,
+  }
+}
+
+export type DropReason = keyof ServerCounters['drops']
