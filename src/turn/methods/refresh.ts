@@ -1,0 +1,25 @@
+/** Refresh: RFC 8656 §8.2. */
+
+import type { Message } from '../../stun/message.ts'
+import { defaults } from '../options.ts'
+import { type AllocationRequest, type Outcome, reject, type ServerState, succeed } from '../request.ts'
+
+/** `release` ends the allocation; the answer is sent all the same. */
+export function handleRefresh(request: AllocationRequest, state: ServerState, release: () => void): Outcome {
+  const { allocation, message, now } = request
+  const family = message.get('REQUESTED-ADDRESS-FAMILY')
+  if (family !== undefined && family !== allocation.relayed.family) return reject(443)
+  if (message.get('LIFETIME') === 0) {
+    release()
+    return succeed(['LIFETIME', 0])
+  }
+  const lifetime = grantedLifetime(message, state.options.maxLifetime ?? defaults.maxLifetime)
+  state.allocations.refresh(allocation, lifetime, now)
+  return succeed(['LIFETIME', lifetime])
+}
+
+/** The lifetime in seconds that Allocate (§7.2) and Refresh (§8.2) grant: between the default and the maximum. */
+export function grantedLifetime(message: Message, maximum: number): number {
+  const proposed = Math.min(message.get('LIFETIME') ?? 0, maximum)
+  return Math.max(proposed, Math.min(defaults.lifetime, maximum))
+}

@@ -1,0 +1,324 @@
+/**
+ * A STUN and TURN server without a socket (RFC 8489 §6, RFC 8656): datagrams and the world's answers in; a
+ * route for data, and one ordered queue of outputs for everything else.
+ */
+
+import { unreachable } from '../core/errors.ts'
+import { OutputQueue } from '../core/output-queue.ts'
+import type { Random } from '../core/random.ts'
+import { randomUint32 } from '../core/random.ts'
+import type { Core, Datagram, SocketId } from '../core/sans-io.ts'
+import type { Instant } from '../core/time.ts'
+import { TransportAddress } from '../core/transport-address.ts'
+import type { Attribute } from '../stun/attributes.ts'
+import { packetKind } from '../stun/demux.ts'
+import { encodeMessage } from '../stun/encode.ts'
+import { checkFingerprint } from '../stun/integrity.ts'
+import { decodeMessage, type Message } from '../stun/message.ts'
+import type { MethodName } from '../stun/methods.ts'
+import type { Allocation, AllocationRecord } from './allocation.ts'
+import { Allocations } from './allocations.ts'
+import { type Authentication, authenticate } from './authentication.ts'
+import { type DropReason, ServerCounters } from './counters.ts'
+import { AllocateMethod, type BindRelay, type BindResult, firstRelaySocket } from './methods/allocate.ts'
+import { handleChannelBind } from './methods/channel-bind.ts'
+import { handleCreatePermission } from './methods/create-permission.ts'
+import { handleRefresh } from './methods/refresh.ts'
+import { NonceIssuer } from './nonce.ts'
+import { defaults, type TurnServerOptions } from './options.ts'
+import { PeerAccess } from './peer-access.ts'
+import { PrefixLimiter } from './prefix-limiter.ts'
+import { Relays } from './relay-address.ts'
+import { Relaying } from './relaying.ts'
+import {
+  type Outcome,
+  type ReplyAddress,
+  reject,
+  type ServerState,
+  succeed,
+  type TurnRequest,
+} from './request.ts'
+import type { Route } from './route.ts'
+import { unknownAttributes } from './understood-attributes.ts'
+
+/** In the order in which they are to be carried out. */
+export type ServerOutput =
+  | {
+      readonly type: 'transmit'
+      readonly socket: SocketId
+      readonly destination: TransportAddress
+      /** Owned by the reader. */
+      readonly bytes: Uint8Array
+    }
+  /** Open a UDP socket there, and tell `relayBound` or `relayFailed`. */
+  | { readonly type: 'bind-relay'; readonly socket: SocketId; readonly address: TransportAddress }
+  | { readonly type: 'close-relay'; readonly socket: SocketId }
+  | { readonly type: 'allocation-created'; readonly allocation: AllocationRecord }
+  | { readonly type: 'allocation-ended'; readonly allocation: AllocationRecord; readonly reason: EndReason }
+
+export type EndReason = 'expired' | 'released' | 'shutdown'
+
+const software: Attribute = ['SOFTWARE', 'turnpike']
+
+export class TurnServer implements Core<ServerOutput> {
+  readonly counters = new ServerCounters()
+  readonly #state: ServerState
+  readonly #nonces: NonceIssuer
+  readonly #limiter: PrefixLimiter
+  readonly #relaying: Relaying
+  readonly #allocate: AllocateMethod
+  readonly #outputs = new OutputQueue<ServerOutput>()
+
+  constructor(options: TurnServerOptions, random: Random) {
+    const peers = new PeerAccess(options, random)
+    const allocations = new Allocations(random)
+    const relays = new Relays(options.relays, options.relayPorts)
+    this.#state = { options, allocations, relays, peers, counters: this.counters }
+    this.#nonces = new NonceIssuer(random.bytes(32), options.nonceLifetime ?? defaults.nonceLifetime)
+    this.#limiter = new PrefixLimiter(options.unauthenticatedRate ?? 0, randomUint32(random))
+    this.#relaying = new Relaying(allocations, peers, this.counters, random)
+    this.#allocate = new AllocateMethod(this.#state, random)
+  }
+
+  /** Tells of a listening socket. Its address is never a peer, and never a client. */
+  addListener(socket: SocketId, local: TransportAddress): void {
+    if (socket >= firstRelaySocket)
+      throw new RangeError(`listening sockets are numbered below ${firstRelaySocket}`)
+    this.#state.peers.addListening(local)
+  }
+
+  /**
+   * Takes a datagram from a client or, on a relay socket, from a peer. The route says what to forward, and is good
+   * until the next input; undefined when there is nothing to forward. Outputs may have come up besides.
+   */
+  handleDatagram(datagram: Datagram, now: Instant): Route | undefined {
+    if (datagram.socket >= firstRelaySocket) return this.#relaying.fromPeer(datagram, now)
+    const kind = packetKind(datagram.bytes[0])
+    if (kind === 'channel-data') return this.#relaying.fromChannel(datagram, now)
+    if (kind === 'stun') return this.#handleMessage(datagram, now)
+    // Interop: turnutils_uclient before 4.17 binds channels that RFC 7983 leaves to others.
+    if (this.#isLegacyChannel(datagram.bytes)) return this.#relaying.fromChannel(datagram, now)
+    return this.#drop('not-stun')
+  }
+
+  /** The socket that 'bind-relay' asked for is bound. */
+  relayBound(socket: SocketId, now: Instant): void {
+    this.#finishBind(this.#allocate.bound(socket, now))
+  }
+
+  /** The socket could not be bound. `reason` is the system's code, such as EADDRINUSE. */
+  relayFailed(socket: SocketId, reason: string): void {
+    this.#finishBind(this.#allocate.failed(socket, reason))
+  }
+
+  handleTimeout(now: Instant): void {
+    for (;;) {
+      const due = this.#state.allocations.takeDue(now)
+      if (due === undefined) return
+      if (due.kind === 'allocation') this.#end(due, 'expired')
+    }
+  }
+
+  pollTimeout(): Instant | undefined {
+    return this.#state.allocations.nextDeadline
+  }
+
+  poll(): ServerOutput | undefined {
+    return this.#outputs.take()
+  }
+
+  /** Ends every allocation, as a server does that stops. */
+  closeAll(): void {
+    for (const allocation of this.#state.allocations.all()) this.#end(allocation, 'shutdown')
+  }
+
+  #handleMessage(datagram: Datagram, now: Instant): Route | undefined {
+    const message = decodeMessage(datagram.bytes)
+    if (typeof message === 'string') return this.#drop('bad-message')
+    if (message.fingerprintOffset >= 0 && !checkFingerprint(message)) return this.#drop('bad-fingerprint')
+    // An answer there would go nowhere, or round in a circle (RFC 8656 §21.1.7).
+    const { source } = datagram
+    if (source.port === 0 || this.#state.peers.isListening(source)) return this.#drop('bad-source')
+    const method = message.method
+    if (message.class === 'indication' && method === 'Send') {
+      return this.#relaying.fromSend(message, datagram, now)
+    }
+    // Answers are never answered, nor is what we do not know (RFC 8489 §6.3).
+    if (message.class !== 'request' || method === undefined) return this.#drop('unexpected-message')
+    switch (method) {
+      case 'Binding':
+        this.#handleBinding(message, datagram, now)
+        return undefined
+      case 'Allocate':
+      case 'Refresh':
+      case 'CreatePermission':
+      case 'ChannelBind':
+        this.#handleRequest(message, method, datagram, now)
+        return undefined
+      case 'Send':
+      case 'Data':
+      case 'Connect':
+      case 'ConnectionBind':
+      case 'ConnectionAttempt':
+        return this.#drop('unexpected-message')
+      default:
+        return unreachable(method)
+    }
+  }
+
+  /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
+  #handleBinding(message: Message, { socket, source }: Datagram, now: Instant): void {
+    if (!this.#limiter.admit(source, now)) {
+      this.counters.answersWithheld++
+      return
+    }
+    const client = TransportAddress.from(source)
+    const transactionId = message.transactionId.slice()
+    const unknown = unknownAttributes(message, 'Binding')
+    this.counters.bindingResponses++
+    this.#answer(
+      { socket, client, method: 'Binding', transactionId, key: undefined },
+      unknown.length > 0
+        ? reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
+        : succeed(['XOR-MAPPED-ADDRESS', client]),
+    )
+  }
+
+  #handleRequest(message: Message, method: MethodName, { socket, source }: Datagram, now: Instant): void {
+    const { credentials } = this.#state.options
+    const authentication: Authentication =
+      credentials === undefined
+        ? { type: 'authenticated', username: '', key: noKey }
+        : authenticate(message, source, credentials, this.#nonces, now)
+    const reply = {
+      socket,
+      client: TransportAddress.from(source),
+      method,
+      transactionId: message.transactionId.slice(),
+    }
+    switch (authentication.type) {
+      case 'authenticated': {
+        const { username, key } = authentication
+        const request = { ...reply, key: key === noKey ? undefined : key, message, username, now }
+        this.#answer(request, this.#dispatch(request))
+        return
+      }
+      case 'refused':
+      case 'challenged':
+        this.#answerUnauthenticated(message, reply, authentication, now)
+        return
+      default:
+        unreachable(authentication)
+    }
+  }
+
+  /** The limit spares who has proved, by a nonce, that our answers reach it. */
+  #answerUnauthenticated(
+    message: Message,
+    reply: Omit<ReplyAddress, 'key'>,
+    authentication: Exclude<Authentication, { type: 'authenticated' }>,
+    now: Instant,
+  ): void {
+    const nonce = message.raw('NONCE')
+    const isProven = nonce !== undefined && this.#nonces.isValid(nonce, reply.client, now)
+    if (!isProven && !this.#limiter.admit(reply.client, now)) {
+      this.counters.answersWithheld++
+      return
+    }
+    if (authentication.type === 'refused') {
+      this.#answer({ ...reply, key: undefined }, reject(authentication.code))
+      return
+    }
+    this.counters.challenges++
+    this.#answer(
+      { ...reply, key: authentication.key },
+      reject(
+        authentication.code,
+        ['REALM', this.#state.options.realm],
+        ['NONCE', this.#nonces.issue(reply.client, now)],
+      ),
+    )
+  }
+
+  #dispatch(request: TurnRequest): Outcome {
+    const { message, method } = request
+    if (message.malformed() !== undefined) return reject(400)
+    const unknown = unknownAttributes(message, method)
+    if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
+    if (method === 'Allocate') return this.#allocate.handle(request, (bind) => this.#bind(bind))
+    const allocation = this.#state.allocations.findByClient(request.socket, request.client)
+    if (allocation === undefined || allocation.state !== 'active') return reject(437)
+    if (allocation.username !== request.username) return reject(441)
+    const known = { ...request, allocation }
+    switch (method) {
+      case 'Refresh':
+        return handleRefresh(known, this.#state, () => this.#end(allocation, 'released'))
+      case 'CreatePermission':
+        return handleCreatePermission(known, this.#state)
+      case 'ChannelBind':
+        return handleChannelBind(known, this.#state)
+      default:
+        return { type: 'silence' }
+    }
+  }
+
+  /** The one place where an outcome becomes a message: signed if the request was authenticated. */
+  #answer(reply: ReplyAddress, outcome: Outcome): void {
+    if (outcome.type === 'later' || outcome.type === 'silence') return
+    const isSuccess = outcome.type === 'success'
+    const attributes: Attribute[] = isSuccess
+      ? [...outcome.attributes]
+      : [['ERROR-CODE', { code: outcome.code, reason: '' }], ...outcome.attributes]
+    const isSigned = reply.key !== undefined
+    if (isSigned && (reply.method === 'Allocate' || reply.method === 'Refresh')) attributes.push(software)
+    if (isSuccess) this.counters.successResponses++
+    else this.counters.errorResponses++
+    const bytes = encodeMessage(
+      {
+        class: isSuccess ? 'success' : 'error',
+        method: reply.method,
+        transactionId: reply.transactionId,
+        attributes,
+      },
+      reply.key === undefined ? {} : { integrity: [{ algorithm: 'sha1', key: reply.key }] },
+    )
+    this.#outputs.push({ type: 'transmit', socket: reply.socket, destination: reply.client, bytes })
+  }
+
+  #bind({ socket, address }: BindRelay): void {
+    this.#outputs.push({ type: 'bind-relay', socket, address })
+  }
+
+  #finishBind(result: BindResult | undefined): void {
+    if (result === undefined) return
+    if (result.type === 'retry') {
+      this.#bind(result.bind)
+      return
+    }
+    const { allocation } = result
+    this.counters.allocations = this.#state.allocations.size
+    if (allocation !== undefined) this.#outputs.push({ type: 'allocation-created', allocation })
+    this.#answer(result.reply, result.outcome)
+  }
+
+  #end(allocation: Allocation, reason: EndReason): void {
+    const wasActive = allocation.state === 'active'
+    this.#state.allocations.remove(allocation)
+    this.#allocate.release(allocation)
+    this.counters.allocations = this.#state.allocations.size
+    this.#outputs.push({ type: 'close-relay', socket: allocation.relaySocket })
+    if (wasActive) this.#outputs.push({ type: 'allocation-ended', allocation, reason })
+  }
+
+  #isLegacyChannel(bytes: Uint8Array): boolean {
+    const first = bytes[0] ?? 0
+    return this.#state.options.allowLegacyChannels === true && first >= 0x50 && first <= 0x7f
+  }
+
+  #drop(reason: DropReason): undefined {
+    this.counters.drops[reason]++
+  }
+}
+
+/** Stands for "authenticated by nobody": a server without authentication. */
+const noKey = new Uint8Array(0)

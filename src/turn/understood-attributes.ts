@@ -1,0 +1,32 @@
+/** Which comprehension-required attributes each request may carry; any other is answered 420 (RFC 8489 §6.3.1). */
+
+import { type AttributeName, attributes, isComprehensionRequired } from '../stun/attributes.ts'
+import type { Message } from '../stun/message.ts'
+import type { MethodName } from '../stun/methods.ts'
+
+const always: readonly AttributeName[] = ['USERNAME', 'REALM', 'NONCE', 'MESSAGE-INTEGRITY']
+
+/** EVEN-PORT, RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. */
+const byMethod: Partial<Record<MethodName, readonly AttributeName[]>> = {
+  Allocate: ['REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
+  Refresh: ['LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
+  CreatePermission: ['XOR-PEER-ADDRESS'],
+  ChannelBind: ['CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],
+}
+
+const understood = new Map(
+  (['Binding', 'Allocate', 'Refresh', 'CreatePermission', 'ChannelBind'] as const).map((method) => [
+    method as MethodName,
+    new Set([...always, ...(byMethod[method] ?? [])].map((name): number => attributes[name].type)),
+  ]),
+)
+
+/** Limit: how many are told, so that the answer stays smaller than the question and under 44 bytes. */
+const reported = 6
+
+/** The comprehension-required types in the message that the method does not know; each once. */
+export function unknownAttributes(message: Message, method: MethodName): number[] {
+  const known = understood.get(method)
+  const unknown = message.types().filter((type) => isComprehensionRequired(type) && known?.has(type) !== true)
+  return [...new Set(unknown)].slice(0, reported)
+}
