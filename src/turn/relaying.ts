@@ -1,44 +1,38 @@
 /**
  * The data path (RFC 8656 §11, §12.4–§12.7): ChannelData, Send indications and what peers send become a route.
- * Nothing is allocated per packet for channels, and no payload is ever copied here.
+ * No object is made per packet, and no payload is copied.
  */
 
 import { mappedPrefix } from '../core/ip.ts'
-import { type Random, randomUint32 } from '../core/random.ts'
+import type { Random } from '../core/random.ts'
 import { type Datagram, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
-import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
-import { attributes } from '../stun/attributes.ts'
-import { readUint16, writeUint16, writeUint32 } from '../stun/bytes.ts'
-import { xorAddress } from '../stun/codecs.ts'
-import { headerBytes, type Message, magicCookie } from '../stun/message.ts'
-import { encodeMessageType, methods } from '../stun/methods.ts'
+import type { AddressWords } from '../core/transport-address.ts'
+import { readUint16 } from '../stun/bytes.ts'
 import type { Allocation } from './allocation.ts'
 import type { Allocations } from './allocations.ts'
 import { channelDataEnd, channelDataHeaderBytes, writeChannelDataHeader } from './channel-data.ts'
 import type { DropReason, ServerCounters } from './counters.ts'
+import { DataIndicationWriter, longestDataIndicationHeader } from './data-indication.ts'
 import { limits } from './options.ts'
 import type { PeerAccess } from './peer-access.ts'
 import type { MutableRoute, Route } from './route.ts'
-
-const dataIndicationType = encodeMessageType('indication', methods.Data)
-/** STUN header, XOR-PEER-ADDRESS for IPv6, and the header of DATA. */
-const longestHeader = headerBytes + 24 + 4
+import { readSendIndication, type SendIndication } from './send-indication.ts'
 
 export class Relaying {
   readonly #allocations: Allocations
   readonly #peers: PeerAccess
   readonly #counters: ServerCounters
-  readonly #header = new Uint8Array(longestHeader)
+  readonly #header = new Uint8Array(longestDataIndicationHeader)
   readonly #route: MutableRoute
-  /** Data indications are answered by nobody: their transaction IDs are only distinct. */
-  readonly #indicationId: Uint32Array
+  readonly #dataIndications: DataIndicationWriter
+  readonly #sendIndication: SendIndication = { peer: { a: 0, b: 0, c: 0, d: 0, port: 0 }, start: 0, end: 0 }
 
   constructor(allocations: Allocations, peers: PeerAccess, counters: ServerCounters, random: Random) {
     this.#allocations = allocations
     this.#peers = peers
     this.#counters = counters
-    this.#indicationId = Uint32Array.from({ length: 3 }, () => randomUint32(random))
+    this.#dataIndications = new DataIndicationWriter(random)
     this.#route = {
       socket: socketId(0),
       destination: { a: 0, b: 0, c: mappedPrefix, d: 0, port: 0 },
@@ -67,20 +61,16 @@ export class Relaying {
   }
 
   /** A Send indication from a client (§11.2). Never answered, whatever is wrong with it. */
-  fromSend(message: Message, { socket, source }: Datagram, now: Instant): Route | undefined {
+  fromSend({ socket, source, bytes }: Datagram, now: Instant): Route | undefined {
+    const { peer } = this.#sendIndication
+    if (!readSendIndication(bytes, this.#sendIndication)) return this.#drop('bad-indication')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
-    const peer = message.get('XOR-PEER-ADDRESS')
-    const data = message.raw('DATA')
-    if (peer === undefined || data === undefined || hasUnknownRequired(message)) {
-      return this.#drop('bad-indication')
-    }
     if (this.#allocations.findPermission(allocation, peer, now) === undefined) {
       return this.#drop('no-permission')
     }
     if (this.#peers.judge(peer) === 'forbidden') return this.#drop('peer-forbidden')
-    const start = message.valueOffset('DATA')
-    return this.#toPeer(allocation, peer, start, start + data.length, now)
+    return this.#toPeer(allocation, peer, this.#sendIndication.start, this.#sendIndication.end, now)
   }
 
   /** A datagram from a peer, at a relayed transport address of ours (§11.3, §12.7). */
@@ -92,7 +82,7 @@ export class Relaying {
 
   #toPeer(
     allocation: Allocation,
-    peer: TransportAddress,
+    peer: AddressWords,
     start: number,
     end: number,
     now: Instant,
@@ -131,7 +121,7 @@ export class Relaying {
     if (channel !== undefined) {
       writeChannelDataHeader(this.#header, channel.number, length)
     } else {
-      headerLength = this.#writeDataIndication(peer, length)
+      headerLength = this.#dataIndications.write(this.#header, peer, length)
       padding = -length & 3
     }
     if (headerLength + length + padding > limits.datagramBytes) return this.#drop('oversize')
@@ -140,26 +130,6 @@ export class Relaying {
     this.#counters.packetsToClient++
     this.#counters.bytesToClient += length
     return this.#routeOf(allocation.socket, allocation.client, headerLength, start, end, padding)
-  }
-
-  /** Everything of a Data indication that stands before the data. The length of it. */
-  #writeDataIndication(peer: AddressWords, length: number): number {
-    const header = this.#header
-    header.fill(0)
-    writeUint16(header, 0, dataIndicationType)
-    writeUint32(header, 4, magicCookie)
-    this.#indicationId[2]!++
-    for (let i = 0; i < 3; i++) writeUint32(header, 8 + i * 4, this.#indicationId[i]!)
-    const address = TransportAddress.from(peer)
-    const addressBytes = xorAddress.size(address)
-    writeUint16(header, headerBytes, attributes['XOR-PEER-ADDRESS'].type)
-    writeUint16(header, headerBytes + 2, addressBytes)
-    xorAddress.encode(address, header, headerBytes + 4)
-    const data = headerBytes + 4 + addressBytes
-    writeUint16(header, data, attributes.DATA.type)
-    writeUint16(header, data + 2, length)
-    writeUint16(header, 2, data + 4 + ((length + 3) & ~3) - headerBytes)
-    return data + 4
   }
 
   #routeOf(
@@ -183,14 +153,4 @@ export class Relaying {
   #drop(reason: DropReason): undefined {
     this.#counters.drops[reason]++
   }
-}
-
-/** A Send indication knows three attributes; DONT-FRAGMENT is not one that a plain socket can honour (§11.2). */
-function hasUnknownRequired(message: Message): boolean {
-  return message
-    .types()
-    .some(
-      (type) =>
-        type < 0x8000 && type !== attributes['XOR-PEER-ADDRESS'].type && type !== attributes.DATA.type,
-    )
 }

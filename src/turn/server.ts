@@ -39,6 +39,7 @@ import {
   type TurnRequest,
 } from './request.ts'
 import type { Route } from './route.ts'
+import { isSendIndication } from './send-indication.ts'
 import { unknownAttributes } from './understood-attributes.ts'
 
 /** In the order in which they are to be carried out. */
@@ -133,6 +134,7 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   #handleMessage(datagram: Datagram, now: Instant): Route | undefined {
+    if (isSendIndication(datagram.bytes)) return this.#relaying.fromSend(datagram, now)
     const message = decodeMessage(datagram.bytes)
     if (typeof message === 'string') return this.#drop('bad-message')
     if (message.fingerprintOffset >= 0 && !checkFingerprint(message)) return this.#drop('bad-fingerprint')
@@ -140,9 +142,6 @@ export class TurnServer implements Core<ServerOutput> {
     const { source } = datagram
     if (source.port === 0 || this.#state.peers.isListening(source)) return this.#drop('bad-source')
     const method = message.method
-    if (message.class === 'indication' && method === 'Send') {
-      return this.#relaying.fromSend(message, datagram, now)
-    }
     // Answers are never answered, nor is what we do not know (RFC 8489 §6.3).
     if (message.class !== 'request' || method === undefined) return this.#drop('unexpected-message')
     switch (method) {
