@@ -1,0 +1,57 @@
+/** The real machine, as a Host: Node's sockets, clock, random numbers and interfaces. */
+
+import { randomBytes } from 'node:crypto'
+import { networkInterfaces } from 'node:os'
+import type { Clock, Host, InterfaceAddress, UdpBindOptions, UdpHandlers, UdpSocket } from '../core/host.ts'
+import type { Random } from '../core/random.ts'
+import { type EpochSeconds, instant } from '../core/time.ts'
+import { TransportAddress } from '../core/transport-address.ts'
+import { bindDgram } from './udp-dgram.ts'
+
+/** Node turns a longer delay into one millisecond. */
+const longestDelayMs = 2 ** 31 - 1
+
+/** Monotonic, and the same for all threads of a process. */
+export const nodeClock: Clock = {
+  now: () => instant(Number(process.hrtime.bigint() / 1000n) / 1000),
+  epochSeconds: () => Math.floor(Date.now() / 1000) as EpochSeconds,
+  schedule: (at, callback) => {
+    let timer: NodeJS.Timeout
+    const arm = () => {
+      const delay = at - nodeClock.now()
+      timer = setTimeout(() => (delay > longestDelayMs ? arm() : callback()), clampDelay(delay))
+    }
+    arm()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** From the system's generator. */. */
+export const nodeRandom: Random = {
+  bytes: (length) => new Uint8Array(randomBytes(length)),
+}
+
+export class NodeHost implements Host {
+  readonly clock = nodeClock
+  readonly random = nodeRandom
+
+  bindUdp(options: UdpBindOptions, handlers: UdpHandlers): UdpSocket {
+    return bindDgram(options, handlers)
+  }
+
+  interfaces(): readonly InterfaceAddress[] {
+    return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
+      (addresses ?? []).map(({ address, internal }) => ({
+        name,
+        address: TransportAddress.of(address, 0),
+        internal,
+      })),
+    )
+  }
+}
+
+/** Rounded up, so that a timer never comes before the time it was set for. */
+function clampDelay(milliseconds: number): number {
+  return Math.min(Math.max(Math.ceil(milliseconds), 0), longestDelayMs)
+}
+

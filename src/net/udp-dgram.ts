@@ -1,0 +1,143 @@
+/**
+ * UDP over node:dgram: every platform, one system call a packet. What dgram throws, rejects or emits is turned
+ * into `sendFailed`, for a packet must never end the process.
+ */
+
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
+import type { UdpBindOptions, UdpHandlers, UdpSocket } from '../core/host.ts'
+import { formatIp, readIp } from '../core/ip.ts'
+import { type AddressWords, type MutableAddressWords, TransportAddress } from '../core/transport-address.ts'
+
+/** The kernel's default holds about 90 datagrams of 1,200 bytes: a burst of 5,000 loses 98 %. */
+const defaultReceiveBufferBytes = 4 * 1024 * 1024
+
+/** Limit: more is EMSGSIZE from the kernel; saying so beforehand spares the call. */
+const longestPayload = 65_507
+
+export function bindDgram(options: UdpBindOptions, handlers: UdpHandlers): UdpSocket {
+  return new DgramSocket(options, handlers)
+}
+
+/** `opening` until the kernel has answered; then `open`, or `closed` for good. */
+type State = 'opening' | 'open' | 'closed'
+
+class DgramSocket implements UdpSocket {
+  readonly #socket: Socket
+  readonly #handlers: UdpHandlers
+  readonly #isIPv6: boolean
+  readonly #source: MutableAddressWords = { a: 0, b: 0, c: 0, d: 0, port: 0 }
+  readonly #destinations = new AddressTexts()
+  /** One function for all packets. dgram calls back with null or an error. */
+  readonly #sent: (error: Error | null) => void
+  #sourceText = ''
+  #state: State = 'opening'
+  receiveBufferBytes: number | undefined
+
+  constructor({ address, receiveBufferBytes }: UdpBindOptions, handlers: UdpHandlers) {
+    this.#handlers = handlers
+    this.#isIPv6 = address.family === 'IPv6'
+    this.#sent = (error) => {
+      if (error !== null && error !== undefined) this.#sendFailed(error)
+    }
+    const socket = createSocket({
+      type: this.#isIPv6 ? 'udp6' : 'udp4',
+      ipv6Only: this.#isIPv6,
+      // Destinations are literals already; Node's own look-up would go through the resolver's machinery.
+      lookup: (host, _options, callback) => callback(null, host, this.#isIPv6 ? 6 : 4),
+    })
+    this.#socket = socket
+    socket.on('error', (error) => this.#failed(error))
+    socket.on('listening', () => this.#bound(receiveBufferBytes ?? defaultReceiveBufferBytes))
+    socket.on('message', (bytes, remote) => this.#received(bytes, remote))
+    socket.bind({ address: address.ip, port: address.port, exclusive: true })
+  }
+
+  send(bytes: Uint8Array, destination: AddressWords): void {
+    if (this.#state !== 'open') return
+    // dgram throws for the first of these, from inside the caller.
+    if (destination.port === 0) return this.#handlers.sendFailed('ERR_SOCKET_BAD_PORT')
+    if (bytes.length > longestPayload) return this.#handlers.sendFailed('EMSGSIZE')
+    try {
+      this.#socket.send(bytes, destination.port, this.#destinations.textOf(destination), this.#sent)
+    } catch (error) {
+      this.#sendFailed(error)
+    }
+  }
+
+  close(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#socket.close()
+  }
+
+  #bound(receiveBufferBytes: number): void {
+    if (this.#state !== 'opening') return
+    this.#state = 'open'
+    try {
+      this.#socket.setRecvBufferSize(receiveBufferBytes)
+      this.receiveBufferBytes = this.#socket.getRecvBufferSize()
+    } catch {
+      // A platform that refuses a size keeps its default; receiveBufferBytes stays unknown.
+    }
+    const { address, port } = this.#socket.address()
+    this.#handlers.bound(TransportAddress.of(address, port))
+  }
+
+  #received(bytes: Uint8Array, remote: RemoteInfo): void {
+    if (this.#state !== 'open') return
+    const source = this.#source
+    // Packets come in runs from one address: the text is parsed when it changes.
+    if (remote.address !== this.#sourceText) {
+      if (!readIp(remote.address, source)) return
+      this.#sourceText = remote.address
+    }
+    source.port = remote.port
+    this.#handlers.datagram(bytes, source)
+  }
+
+  #failed(error: Error): void {
+    if (this.#state === 'opening') {
+      this.close()
+      this.#handlers.failed(codeOf(error))
+    } else if (this.#state === 'open') this.#handlers.sendFailed(codeOf(error))
+  }
+
+  #sendFailed(error: unknown): void {
+    if (this.#state === 'open') this.#handlers.sendFailed(codeOf(error))
+  }
+}
+
+/** The text forms of the addresses last sent to: making one anew costs as much as half a packet. */
+class AddressTexts {
+  readonly #words = new Int32Array(cacheSlots * 4)
+  readonly #texts: string[] = new Array(cacheSlots).fill('')
+
+  textOf(address: AddressWords): string {
+    const { a, b, c, d } = address
+    const slot = (Math.imul(d ^ (a << 7) ^ (b << 13) ^ c, 0x9e3779b1) >>> 26) & (cacheSlots - 1)
+    const at = slot * 4
+    const words = this.#words
+    if (
+      words[at + 3] !== d ||
+      words[at + 2] !== c ||
+      words[at + 1] !== b ||
+      words[at] !== a ||
+      this.#texts[slot] === ''
+    ) {
+      words[at] = a
+      words[at + 1] = b
+      words[at + 2] = c
+      words[at + 3] = d
+      this.#texts[slot] = formatIp(address)
+    }
+    return this.#texts[slot]!
+  }
+}
+
+/** Limit: per socket. A listening socket answers more clients than that, a relay socket seldom more peers. */
+const cacheSlots = 64
+
+function codeOf(error: unknown): string {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined
+  return code ?? 'UNKNOWN'
+}

@@ -1,0 +1,152 @@
+/** What `turnpike serve` is told, checked as a whole before anything is opened. */
+
+import { TurnpikeError } from '../core/errors.ts'
+import type { InterfaceAddress } from '../core/host.ts'
+import { TransportAddress } from '../core/transport-address.ts'
+import type { StaticUser } from '../turn/credentials.ts'
+import type { AddressRange } from '../turn/peer-policy.ts'
+import type { PortRange, RelayAddress } from '../turn/relay-address.ts'
+
+export interface ListenAddress {
+  readonly transport: 'udp'
+  /** May be a wildcard. */
+  readonly address: TransportAddress
+  /** A default that the host may lack, such as IPv6: that is a warning, where an address by name is an error. */
+  readonly isOptional: boolean
+}
+
+/** `--external-address PUBLIC[/PRIVATE]`. */
+export interface ExternalAddress {
+  readonly external: TransportAddress
+  readonly relay: TransportAddress | undefined
+}
+
+export interface ServeConfig {
+  readonly listen: readonly ListenAddress[]
+  readonly realm: string
+  readonly users: readonly StaticUser[]
+  /** An open relay, by the operator's own word. */
+  readonly noAuth: boolean
+  /** Empty: chosen from the listening addresses and the interfaces. */
+  readonly relayAddresses: readonly TransportAddress[]
+  readonly externalAddresses: readonly ExternalAddress[]
+  readonly relayPorts: PortRange
+  readonly allowPeers: readonly AddressRange[]
+  readonly denyPeers: readonly AddressRange[]
+  readonly allowLegacyChannels: boolean
+  readonly maxLifetime: number
+  readonly nonceLifetime: number
+  readonly unauthenticatedRate: number
+}
+
+export const defaultConfig: ServeConfig = {
+  listen: [
+    { transport: 'udp', address: TransportAddress.of('0.0.0.0', 3478), isOptional: false },
+    { transport: 'udp', address: TransportAddress.of('::', 3478), isOptional: true },
+  ],
+  realm: 'turnpike',
+  users: [],
+  noAuth: false,
+  relayAddresses: [],
+  externalAddresses: [],
+  relayPorts: { min: 49_152, max: 65_535 },
+  allowPeers: [],
+  denyPeers: [],
+  allowLegacyChannels: false,
+  maxLifetime: 3600,
+  nonceLifetime: 600,
+  unauthenticatedRate: 100,
+}
+
+/** Checks what no single flag can see. Throws `no-credentials` or `configuration-invalid`. */
+export function checkConfig(config: ServeConfig): void {
+  if (config.users.length === 0 && !config.noAuth) {
+    throw new TurnpikeError(
+      'no-credentials',
+      'a TURN server without users relays for everybody: give --user name:password, or --no-auth if that is what you want',
+    )
+  }
+  if (config.users.length > 0 && config.noAuth) {
+    throw new TurnpikeError('configuration-invalid', '--no-auth and --user exclude each other: leave one out')
+  }
+}
+
+/** Whether the address stands for all addresses of its family. */
+export function isWildcard(address: TransportAddress): boolean {
+  return address.ip === '0.0.0.0' || address.ip === '::'
+}
+
+/** Every concrete address that a listener is reached at. */
+export function concreteAddresses(
+  listen: TransportAddress,
+  interfaces: readonly InterfaceAddress[],
+): TransportAddress[] {
+  if (!isWildcard(listen)) return [listen]
+  return interfaces
+    .filter(({ address }) => address.family === listen.family)
+    .map(({ address }) => address.withPort(listen.port))
+}
+
+/**
+ * The relay addresses with what clients are told of each. Without --relay-address: the concrete listening addresses,
+ * and for wildcards one address of each family that leads out of the host, or loopback where there is none.
+ * Throws `relay-address-unavailable` or `configuration-invalid`.
+ */
+export function relayAddresses(config: ServeConfig, interfaces: readonly InterfaceAddress[]): RelayAddress[] {
+  const chosen =
+    config.relayAddresses.length > 0 ? config.relayAddresses : defaultRelayAddresses(config, interfaces)
+  if (chosen.length === 0) {
+    throw new TurnpikeError(
+      'relay-address-unavailable',
+      'this host has no address to relay from: name one with --relay-address',
+    )
+  }
+  const external = new Map<TransportAddress, TransportAddress>()
+  for (const { external: outside, relay } of config.externalAddresses) {
+    const inside = chosen.filter((address) =>
+      relay === undefined ? address.family === outside.family : address.equals(relay),
+    )
+    if (inside.length !== 1) throw badExternal(outside, relay, inside, chosen)
+    external.set(inside[0]!, outside)
+  }
+  return chosen.map((address) => ({ address, external: external.get(address) ?? address }))
+}
+
+function defaultRelayAddresses(
+  config: ServeConfig,
+  interfaces: readonly InterfaceAddress[],
+): TransportAddress[] {
+  const addresses = config.listen.flatMap(({ address }) => {
+    if (!isWildcard(address)) return [address.withPort(0)]
+    const candidates = interfaces.filter(
+      (entry) => entry.address.family === address.family && !isLinkLocal(entry.address),
+    )
+    const best = candidates.find(({ internal }) => !internal) ?? candidates[0]
+    return best === undefined ? [] : [best.address]
+  })
+  return addresses.filter((address, i) => addresses.findIndex((other) => other.equals(address)) === i)
+}
+
+/** A link-local address needs a zone to send from, and no peer elsewhere can answer it. */
+function isLinkLocal(address: TransportAddress): boolean {
+  return address.family === 'IPv6' ? address.a >>> 22 === 0x3fa : address.ip.startsWith('169.254.')
+}
+
+function badExternal(
+  outside: TransportAddress,
+  relay: TransportAddress | undefined,
+  inside: readonly TransportAddress[],
+  chosen: readonly TransportAddress[],
+): TurnpikeError {
+  const list = chosen.map((address) => address.ip).join(', ')
+  const why =
+    relay !== undefined
+      ? `${relay.ip} is not a relay address`
+      : inside.length === 0
+        ? `no relay address is ${outside.family}`
+        : `more than one relay address is ${outside.family}: write PUBLIC/PRIVATE`
+  return new TurnpikeError(
+    'configuration-invalid',
+    `--external-address ${outside.ip}: ${why} (relay addresses: ${list})`,
+  )
+}

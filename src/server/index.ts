@@ -1,0 +1,5 @@
+export type { Host } from '../core/host.ts'
+export { NodeHost } from '../net/node-host.ts'
+export { defaultConfig, type ServeConfig } from './config.ts'
+export { createLog, type Log, type LogFormat, type LogLevel } from './log.ts'
+export { type RunningServer, startServer } from './server.ts'

@@ -1,0 +1,148 @@
+/** A running TURN server: configuration in, sockets open, one log line for each allocation's start and end. */
+
+import { TurnpikeError } from '../core/errors.ts'
+import type { Host, UdpSocket } from '../core/host.ts'
+import type { Instant } from '../core/time.ts'
+import type { TransportAddress } from '../core/transport-address.ts'
+import type { AllocationRecord } from '../turn/allocation.ts'
+import type { ServerCounters } from '../turn/counters.ts'
+import { staticCredentials } from '../turn/credentials.ts'
+import { PeerPolicy } from '../turn/peer-policy.ts'
+import type { RelayAddress } from '../turn/relay-address.ts'
+import { TurnServer } from '../turn/server.ts'
+import {
+  checkConfig,
+  concreteAddresses,
+  type ListenAddress,
+  relayAddresses,
+  type ServeConfig,
+} from './config.ts'
+import type { Log } from './log.ts'
+import { Shard } from './shard.ts'
+
+export interface RunningServer {
+  readonly listeners: readonly TransportAddress[]
+  readonly relays: readonly RelayAddress[]
+  readonly counters: ServerCounters
+  /** Ends every allocation and closes every socket, at once. */
+  close(): void
+}
+
+/**
+ * Opens everything or nothing. Rejects with a TurnpikeError that says what to do: `no-credentials`,
+ * `configuration-invalid`, `relay-address-unavailable`, `listen-failed`.
+ */
+export async function startServer(config: ServeConfig, host: Host, log: Log): Promise<RunningServer> {
+  checkConfig(config)
+  const interfaces = host.interfaces()
+  const relays = relayAddresses(config, interfaces)
+  await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
+  const engine = new TurnServer(
+    {
+      realm: config.realm,
+      credentials: config.noAuth ? undefined : staticCredentials(config.realm, config.users),
+      relays,
+      relayPorts: config.relayPorts,
+      peerPolicy: new PeerPolicy({ allow: config.allowPeers, deny: config.denyPeers }),
+      ownAddresses: config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces)),
+      allowLegacyChannels: config.allowLegacyChannels,
+      maxLifetime: config.maxLifetime,
+      nonceLifetime: config.nonceLifetime,
+      unauthenticatedRate: config.unauthenticatedRate,
+    },
+    host.random,
+  )
+  const shard = new Shard(engine, host, {
+    allocationCreated: (allocation) => logStart(log, allocation),
+    allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
+    systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),
+  })
+  try {
+    const listeners = await openListeners(config.listen, shard, log)
+    if (config.noAuth) log.warn('no authentication: everybody who reaches this server may relay through it')
+    return { listeners, relays, counters: engine.counters, close: () => shard.close() }
+  } catch (error) {
+    shard.close()
+    throw error
+  }
+}
+
+async function openListeners(
+  listen: readonly ListenAddress[],
+  shard: Shard,
+  log: Log,
+): Promise<TransportAddress[]> {
+  const opened: TransportAddress[] = []
+  for (const { address, isOptional } of listen) {
+    try {
+      const { local, receiveBufferBytes } = await shard.listen(address)
+      opened.push(local)
+      log.debug('listening', { transport: 'udp', address: `${local}`, receiveBufferBytes })
+    } catch (reason) {
+      const code = String(reason)
+      const isMissing = code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL'
+      if (!isOptional || !isMissing) throw listenFailed(address, code)
+      log.warn('not listening', { transport: 'udp', address: `${address}`, reason: code })
+    }
+  }
+  return opened
+}
+
+function listenFailed(address: TransportAddress, code: string): TurnpikeError {
+  const cures: Record<string, string> = {
+    EADDRINUSE: 'another program has that port: stop it, or listen elsewhere',
+    EACCES: 'ports below 1024 need CAP_NET_BIND_SERVICE or root',
+    EADDRNOTAVAIL: 'no interface of this host has that address',
+    EAFNOSUPPORT: 'this host has no such address family',
+  }
+  return new TurnpikeError(
+    'listen-failed',
+    `cannot listen on udp://${address} (${code}): ${cures[code] ?? 'the system refused'}; --listen udp://ADDRESS:PORT chooses another`,
+  )
+}
+
+/** Whether the address can be bound at all, with a port that the system chooses. */
+function probeRelayAddress(address: TransportAddress, host: Host): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket: UdpSocket = host.bindUdp(
+      { address },
+      {
+        bound: () => {
+          socket.close()
+          resolve()
+        },
+        failed: (reason) =>
+          reject(
+            new TurnpikeError(
+              'relay-address-unavailable',
+              `cannot relay from ${address.ip} (${reason}): give an address of this host with --relay-address, and the public one with --external-address`,
+            ),
+          ),
+        datagram: () => {},
+        sendFailed: () => {},
+      },
+    )
+  })
+}
+
+function logStart(log: Log, allocation: AllocationRecord): void {
+  log.info('allocation started', {
+    id: allocation.id,
+    client: `${allocation.client}`,
+    relayed: `${allocation.relayed}`,
+    user: allocation.username,
+  })
+}
+
+function logEnd(log: Log, allocation: AllocationRecord, reason: string, now: Instant): void {
+  log.info('allocation ended', {
+    id: allocation.id,
+    client: `${allocation.client}`,
+    relayed: `${allocation.relayed}`,
+    user: allocation.username,
+    bytesFromClient: allocation.bytesFromClient,
+    bytesToClient: allocation.bytesToClient,
+    seconds: Math.round((now - allocation.createdAt) / 1000),
+    reason,
+  })
+}
