@@ -11,7 +11,10 @@ import type { AddressWords, TransportAddress } from './transport-address.ts'
 export interface Host {
   readonly clock: Clock
   readonly random: Random
-  /** Opens a UDP socket. Nothing is thrown for what the network refuses: that is `handlers.failed`. */
+  /**
+   * Opens a UDP socket. Nothing is thrown for what the network refuses: that is `handlers.failed`. No handler is
+   * called before this has returned.
+   */
   bindUdp(options: UdpBindOptions, handlers: UdpHandlers): UdpSocket
   /** The addresses of this host's interfaces, as they are now. */
   interfaces(): readonly InterfaceAddress[]

@@ -11,9 +11,12 @@ import { bindDgram } from './udp-dgram.ts'
 /** Node turns a longer delay into one millisecond. */
 const longestDelayMs = 2 ** 31 - 1
 
-/** Monotonic, and the same for all threads of a process. */
+/** performance.now() starts with its thread; with this added, all threads of a process agree. */
+const threadOffset = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+/** Monotonic, and read once per packet: it makes no object. */
 export const nodeClock: Clock = {
-  now: () => instant(Number(process.hrtime.bigint() / 1000n) / 1000),
+  now: () => instant(performance.now() + threadOffset),
   epochSeconds: () => Math.floor(Date.now() / 1000) as EpochSeconds,
   schedule: (at, callback) => {
     let timer: NodeJS.Timeout
@@ -26,7 +29,7 @@ export const nodeClock: Clock = {
   },
 }
 
-/** From the system's generator. */. */
+/** From the system's generator. */
 export const nodeRandom: Random = {
   bytes: (length) => new Uint8Array(randomBytes(length)),
 }
@@ -54,4 +57,3 @@ export class NodeHost implements Host {
 function clampDelay(milliseconds: number): number {
   return Math.min(Math.max(Math.ceil(milliseconds), 0), longestDelayMs)
 }
-

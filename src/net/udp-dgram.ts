@@ -49,25 +49,32 @@ class DgramSocket implements UdpSocket {
     socket.on('error', (error) => this.#failed(error))
     socket.on('listening', () => this.#bound(receiveBufferBytes ?? defaultReceiveBufferBytes))
     socket.on('message', (bytes, remote) => this.#received(bytes, remote))
-    socket.bind({ address: address.ip, port: address.port, exclusive: true })
+    // With a literal address bind() answers at once: the caller shall have the socket in hand by then.
+    queueMicrotask(() => {
+      if (this.#state === 'opening') socket.bind({ address: address.ip, port: address.port, exclusive: true })
+    })
   }
 
   send(bytes: Uint8Array, destination: AddressWords): void {
     if (this.#state !== 'open') return
     // dgram throws for the first of these, from inside the caller.
-    if (destination.port === 0) return this.#handlers.sendFailed('ERR_SOCKET_BAD_PORT')
-    if (bytes.length > longestPayload) return this.#handlers.sendFailed('EMSGSIZE')
-    try {
-      this.#socket.send(bytes, destination.port, this.#destinations.textOf(destination), this.#sent)
-    } catch (error) {
-      this.#sendFailed(error)
-    }
+    if (destination.port === 0) this.#handlers.sendFailed('ERR_SOCKET_BAD_PORT')
+    else if (bytes.length > longestPayload) this.#handlers.sendFailed('EMSGSIZE')
+    else this.#hand(bytes, destination)
   }
 
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#socket.close()
+  }
+
+  #hand(bytes: Uint8Array, destination: AddressWords): void {
+    try {
+      this.#socket.send(bytes, destination.port, this.#destinations.textOf(destination), this.#sent)
+    } catch (error) {
+      this.#sendFailed(error)
+    }
   }
 
   #bound(receiveBufferBytes: number): void {

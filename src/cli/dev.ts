@@ -1,0 +1,65 @@
+/** `turnpike serve --dev`: a server on loopback that somebody has started to see what this is. */
+
+import type { Random } from '../core/random.ts'
+import { TransportAddress } from '../core/transport-address.ts'
+import { defaultConfig, type ServeConfig } from '../server/config.ts'
+import type { StaticUser } from '../turn/credentials.ts'
+import { parseAddressRange } from '../turn/peer-policy.ts'
+
+export interface DevUser {
+  readonly name: string
+  readonly password: string
+}
+
+/** The first user that was given with a password, or a new one. */
+export function newDevUser(given: readonly StaticUser[] | undefined, random: Random): DevUser {
+  for (const user of given ?? []) if ('password' in user) return user
+  return { name: 'dev', password: Buffer.from(random.bytes(9)).toString('base64url') }
+}
+
+/** What was given, on loopback unless told otherwise, with peers on loopback allowed. */
+export function devConfig(given: ServeConfig, user: DevUser): ServeConfig {
+  const loopback = {
+    transport: 'udp',
+    address: TransportAddress.of('127.0.0.1', 3478),
+    isOptional: false,
+  } as const
+  return {
+    ...given,
+    listen: given.listen === defaultConfig.listen ? [loopback] : given.listen,
+    users: given.users.length > 0 ? given.users : [user],
+    noAuth: false,
+    allowPeers: [...given.allowPeers, parseAddressRange('127.0.0.0/8'), parseAddressRange('::1')],
+    allowLegacyChannels: true,
+  }
+}
+
+/** What a newcomer reads: the address, the JSON to paste, and what to try next. At most 80 columns. */
+export function devScreen(listening: TransportAddress, { name, password }: DevUser): string {
+  const { ip, port } = listening
+  const host = listening.family === 'IPv6' ? `[${ip}]` : ip
+  const login = `-u ${name} -w ${password}`
+  return `
+  turnpike is listening on udp://${host}:${port}, for this machine only.
+
+  For RTCPeerConnection:
+
+    { "iceServers": [{
+        "urls": ["stun:${host}:${port}", "turn:${host}:${port}"],
+        "username": "${name}",
+        "credential": "${password}"
+    }] }
+
+  To try next, in another terminal (Debian: apt install coturn):
+
+    turnutils_stunclient -p ${port} ${ip}
+        how this server sees you
+    turnutils_uclient -y -c -p ${port} ${login} ${ip}
+        relays 1,000 packets between two clients
+    npm start -- --help
+        every flag; npm start without --dev is "turnpike serve"
+
+  Ctrl-C stops it.
+
+`
+}

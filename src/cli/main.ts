@@ -1,0 +1,35 @@
+/** The command line: which command, and what becomes of its errors. */
+
+import { Command, CommanderError } from 'commander'
+import { TurnpikeError } from '../core/errors.ts'
+import { exitCodes } from './exit-codes.ts'
+import { serveCommand } from './serve.ts'
+import { version } from './version.ts'
+
+/** Runs the command and gives the exit code. */
+export async function main(argv: readonly string[]): Promise<number> {
+  const program = new Command('turnpike')
+    .description('A self-hosted STUN/TURN server.')
+    .version(version())
+    .showSuggestionAfterError()
+    .showHelpAfterError('(turnpike --help lists the commands, turnpike COMMAND --help the flags)')
+    .exitOverride()
+  program.addCommand(serveCommand().copyInheritedSettings(program))
+  try {
+    await program.parseAsync(argv, { from: 'user' })
+    return exitCodes.success
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
+    if (!(error instanceof TurnpikeError)) throw error
+    process.stderr.write(`turnpike: ${error.message}\n`)
+    return isUsage(error) ? exitCodes.usage : exitCodes.failed
+  }
+}
+
+function isUsage(error: TurnpikeError): boolean {
+  return (
+    error.code === 'configuration-invalid' ||
+    error.code === 'no-credentials' ||
+    error.code === 'address-invalid'
+  )
+}

@@ -1,0 +1,174 @@
+/** Values of command-line flags: each is read here, and refused by name with the right form beside it. */
+
+import { InvalidArgumentError } from 'commander'
+import { TurnpikeError } from '../core/errors.ts'
+import { TransportAddress } from '../core/transport-address.ts'
+import { type ExternalAddress, isWildcard, type ListenAddress } from '../server/config.ts'
+import type { StaticUser } from '../turn/credentials.ts'
+import { type AddressRange, parseAddressRange } from '../turn/peer-policy.ts'
+import type { PortRange } from '../turn/relay-address.ts'
+
+/** Makes a flag repeatable: every value is parsed and added to those before. */
+export function repeatable<Value>(
+  parse: (text: string) => Value,
+): (text: string, previous: readonly Value[] | undefined) => readonly Value[] {
+  return (text, previous) => [...(previous ?? []), parse(text)]
+}
+
+export function parseListen(text: string): ListenAddress {
+  const match = /^([a-z]+):\/\/(.+)$/.exec(text)
+  const [scheme, rest] = match === null ? [undefined, text] : [match[1]!, match[2]!]
+  if (scheme !== 'udp') {
+    const hint = scheme === undefined && isAddress(rest) ? `udp://${rest}` : exampleOf(rest)
+    throw new InvalidArgumentError(`${quote(text)} does not start with udp://; did you mean ${hint}?`)
+  }
+  return { transport: 'udp', address: withPort(rest, text), isOptional: false }
+}
+
+/**
+ * `name:password`, or `name:0x` and the 32 hexadecimal digits of the key MD5(name:realm:password). Throws a
+ * TurnpikeError, because commander would repeat the whole value, and it holds a password.
+ */
+export function parseUser(text: string): StaticUser {
+  const colon = text.indexOf(':')
+  if (colon < 0) throw badUser('there is no colon in it')
+  const name = text.slice(0, colon)
+  const password = text.slice(colon + 1)
+  if (name === '') throw badUser('the name is empty')
+  if (password === '') throw badUser(`the password of ${quote(name)} is empty`)
+  if (Buffer.byteLength(name) > 508) throw badUser('the name is longer than 508 bytes (RFC 8489 §14.3)')
+  if (!password.startsWith('0x')) return { name, password }
+  if (!/^0x[0-9a-f]{32}$/i.test(password)) {
+    throw badUser(`the key of ${quote(name)} is not 0x and 32 hexadecimal digits`)
+  }
+  return { name, key: new Uint8Array(Buffer.from(password.slice(2), 'hex')) }
+}
+
+function badUser(why: string): TurnpikeError {
+  return new TurnpikeError(
+    'configuration-invalid',
+    `--user: ${why}; write --user name:password or name:0xKEY`,
+  )
+}
+
+/** The lines of a file of users: `name:password`, blank lines and lines that start with # left out. */
+export function parseUserFile(text: string, file: string): StaticUser[] {
+  return text.split(/\r?\n/).flatMap((line, i) => {
+    if (line.trim() === '' || line.startsWith('#')) return []
+    try {
+      return [parseUser(line)]
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new TurnpikeError('configuration-invalid', `${file}, line ${i + 1}: ${why}`)
+    }
+  })
+}
+
+export function parseRealm(text: string): string {
+  if (text === '' || [...text].length > 127 || /[\p{Cc}"\\]/u.test(text)) {
+    throw new InvalidArgumentError('a realm is 1-127 characters without quotes, such as turn.example.org')
+  }
+  return text
+}
+
+export function parseRelayAddress(text: string): TransportAddress {
+  const address = withoutPort(text)
+  if (isWildcard(address))
+    throw new InvalidArgumentError(`${quote(text)} is a wildcard; name one address, such as 192.0.2.1`)
+  return address
+}
+
+/** `PUBLIC` or `PUBLIC/PRIVATE`. */
+export function parseExternalAddress(text: string): ExternalAddress {
+  const [outside, inside, ...rest] = text.split('/')
+  if (rest.length > 0)
+    throw new InvalidArgumentError(`${quote(text)} has more than one "/"; write PUBLIC/PRIVATE`)
+  const external = parseRelayAddress(outside!)
+  const relay = inside === undefined ? undefined : parseRelayAddress(inside)
+  if (relay !== undefined && relay.family !== external.family) {
+    throw new InvalidArgumentError(`${quote(text)} joins an IPv4 with an IPv6 address`)
+  }
+  return { external, relay }
+}
+
+export function parsePortRange(text: string): PortRange {
+  const match = /^(\d{1,5})-(\d{1,5})$/.exec(text)
+  if (match === null) throw new InvalidArgumentError(`${quote(text)} is not a range; write 49152-65535`)
+  const min = parsePort(match[1]!, text)
+  const max = parsePort(match[2]!, text)
+  if (min > max)
+    throw new InvalidArgumentError(`${quote(text)} ends before it starts; did you mean ${max}-${min}?`)
+  return { min, max }
+}
+
+export function parsePeerRange(text: string): AddressRange {
+  try {
+    return parseAddressRange(text)
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
+}
+
+/** A whole number between the bounds, both included. */
+export function integerBetween(minimum: number, maximum: number, unit: string): (text: string) => number {
+  return (text) => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+    if (!(value >= minimum && value <= maximum)) {
+      throw new InvalidArgumentError(
+        `${quote(text)} is not a whole number of ${unit} from ${minimum} to ${maximum}`,
+      )
+    }
+    return value
+  }
+}
+
+function withPort(text: string, whole: string): TransportAddress {
+  try {
+    const address = TransportAddress.parse(text)
+    if (address.port > 0) return address
+  } catch {
+    // Said below, with the whole value and the form that is right.
+  }
+  const hint = isIp(text)
+    ? `udp://${text.includes(':') ? `[${text}]` : text}:3478`
+    : 'udp://127.0.0.1:3478 or udp://[::1]:3478'
+  throw new InvalidArgumentError(
+    `${quote(whole)} is not an address with a port 1-65535; did you mean ${hint}?`,
+  )
+}
+
+function withoutPort(text: string): TransportAddress {
+  if (isIp(text)) return TransportAddress.of(text, 0)
+  const hint = isAddress(text)
+    ? `did you mean ${TransportAddress.parse(text).ip}?`
+    : 'write 192.0.2.1 or 2001:db8::1'
+  throw new InvalidArgumentError(`${quote(text)} is not an IP address; ${hint}`)
+}
+
+function isIp(text: string): boolean {
+  return succeeds(() => TransportAddress.of(text, 0))
+}
+
+function isAddress(text: string): boolean {
+  return succeeds(() => TransportAddress.parse(text))
+}
+
+function succeeds(attempt: () => unknown): boolean {
+  try {
+    attempt()
+    return true
+  } catch {
+    return false
+  }
+}
+
+function parsePort(text: string, whole: string): number {
+  const port = Number(text)
+  if (port < 1 || port > 65_535)
+    throw new InvalidArgumentError(`${quote(whole)}: ${text} is not a port (1-65535)`)
+  return port
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text)
+}
