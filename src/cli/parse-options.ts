@@ -129,12 +129,14 @@ function withPort(text: string, whole: string): TransportAddress {
   } catch {
     // Said below, with the whole value and the form that is right.
   }
-  const hint = isIp(text)
-    ? `udp://${text.includes(':') ? `[${text}]` : text}:3478`
-    : 'udp://127.0.0.1:3478 or udp://[::1]:3478'
   throw new InvalidArgumentError(
-    `${quote(whole)} is not an address with a port 1-65535; did you mean ${hint}?`,
+    `${quote(whole)} is not an address with a port 1-65535; did you mean ${exampleOf(text)}?`,
   )
+}
+
+function exampleOf(text: string): string {
+  if (!isIp(text)) return 'udp://127.0.0.1:3478 or udp://[::1]:3478'
+  return text.includes(':') ? `udp://[${text}]:3478` : `udp://${text}:3478`
 }
 
 function withoutPort(text: string): TransportAddress {

@@ -8,6 +8,9 @@ import { type Random, randomBelow } from '../core/random.ts'
 /** Random draws before the scan: with half of the range taken all of them miss once in 65,536 times. */
 const randomDraws = 16
 
+/** `even` is what EVEN-PORT asks for (RFC 8656 §18.7). */
+export type PortParity = 'any' | 'even'
+
 export class PortPool {
   readonly #min: number
   readonly #count: number
@@ -26,16 +29,19 @@ export class PortPool {
     return this.#free
   }
 
-  /** Takes a random free port; undefined when there is none. */
-  take(random: Random): number | undefined {
+  /** Takes a random free port, or a random free even one; undefined when there is none. */
+  take(random: Random, parity: PortParity = 'any'): number | undefined {
     if (this.#free === 0) return undefined
     for (let draw = 0; draw < randomDraws; draw++) {
       const index = randomBelow(random, this.#count)
-      if (!this.#isTaken(index)) return this.#mark(index)
+      if (this.#suits(index, parity)) return this.#mark(index)
     }
-    let index = randomBelow(random, this.#count)
-    while (this.#isTaken(index)) index = (index + 1) % this.#count
-    return this.#mark(index)
+    const start = randomBelow(random, this.#count)
+    for (let step = 0; step < this.#count; step++) {
+      const index = (start + step) % this.#count
+      if (this.#suits(index, parity)) return this.#mark(index)
+    }
+    return undefined
   }
 
   /** Gives a taken port back. */
@@ -45,8 +51,9 @@ export class PortPool {
     this.#free++
   }
 
-  #isTaken(index: number): boolean {
-    return (this.#taken[index >>> 5]! & (1 << (index & 31))) !== 0
+  #suits(index: number, parity: PortParity): boolean {
+    const isFree = (this.#taken[index >>> 5]! & (1 << (index & 31))) === 0
+    return isFree && (parity === 'any' || (this.#min + index) % 2 === 0)
   }
 
   #mark(index: number): number {

@@ -6,9 +6,9 @@ import type { MethodName } from '../stun/methods.ts'
 
 const always: readonly AttributeName[] = ['USERNAME', 'REALM', 'NONCE', 'MESSAGE-INTEGRITY']
 
-/** EVEN-PORT, RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. */
+/** RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. */
 const byMethod: Partial<Record<MethodName, readonly AttributeName[]>> = {
-  Allocate: ['REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
+  Allocate: ['REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY', 'EVEN-PORT'],
   Refresh: ['LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
   CreatePermission: ['XOR-PEER-ADDRESS'],
   ChannelBind: ['CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],

@@ -49,12 +49,21 @@ describe('Allocate', () => {
     ['TCP as transport', [['REQUESTED-TRANSPORT', 6]], 442],
     ['an address family that does not exist', [udp, ['REQUESTED-ADDRESS-FAMILY', 9]], 440],
     ['DONT-FRAGMENT', [udp, ['DONT-FRAGMENT', true]], 420],
-    ['EVEN-PORT', [udp, ['EVEN-PORT', { reserveNext: false }]], 420],
+    ['EVEN-PORT that reserves the next port', [udp, ['EVEN-PORT', { reserveNext: true }]], 508],
   ]
   it.each(refusals)('refuses %s', (_name, attributes, code) => {
     const harness = new TurnHarness()
     expect(codeOf(harness.client().request('Allocate', attributes))).toBe(code)
     expect(harness.relaySockets.size).toBe(0)
+  })
+
+  it('gives an even port to who asks for one, until there is none', () => {
+    const harness = new TurnHarness({ relayPorts: { min: 50_001, max: 50_005 } })
+    const even: Attribute = ['EVEN-PORT', { reserveNext: false }]
+    const ports = [harness.client().allocate([even]).port, harness.client().allocate([even]).port]
+    expect(ports.sort()).toEqual([50_002, 50_004])
+    expect(codeOf(harness.client().request('Allocate', [udp, even]))).toBe(508)
+    harness.client().allocate()
   })
 
   it('names the attribute that it does not know', () => {

@@ -9,6 +9,7 @@ import type { Instant } from '../../core/time.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
 import { Allocation } from '../allocation.ts'
 import { defaults, limits } from '../options.ts'
+import type { PortParity } from '../port-pool.ts'
 import type { Relay } from '../relay-address.ts'
 import {
   type Outcome,
@@ -29,6 +30,7 @@ export const firstRelaySocket = 0x10000
 interface PendingBind {
   readonly allocation: Allocation
   readonly relay: Relay
+  readonly parity: PortParity
   readonly reply: ReplyAddress
   /** Ports that the system has refused; held until the request is done, so that none is tried twice. */
   readonly refused: number[]
@@ -80,12 +82,16 @@ export class AllocateMethod {
       return reject(400)
     const family = message.get('REQUESTED-ADDRESS-FAMILY') ?? 'IPv4'
     if (typeof family === 'number' || !relays.supports(family)) return reject(440)
-    // 4. The user's quota.
+    // 4. EVEN-PORT. Deviation: the next port is not reserved (R bit), which is answered as "no capacity" (§7.2 8.).
+    const evenPort = message.get('EVEN-PORT')
+    if (evenPort?.reserveNext === true) return reject(508)
+    const parity = evenPort === undefined ? 'any' : 'even'
+    // 5. The user's quota.
     const quota = options.userQuota ?? 0
     if (quota > 0 && allocations.countOf(request.username) >= quota) return reject(486)
-    // 5. A port. When none is left that is said at once.
+    // 6. A port. When none is left that is said at once.
     const relay = relays.withFreePort(family)
-    const port = relay?.ports.take(this.#random)
+    const port = relay?.ports.take(this.#random, parity)
     if (relay === undefined || port === undefined) return reject(508)
     const allocation = new Allocation(
       {
@@ -102,7 +108,13 @@ export class AllocateMethod {
       relay.external.withPort(port),
     )
     allocations.add(allocation)
-    this.#pending.set(allocation.relaySocket, { allocation, relay, reply: replyOf(request), refused: [] })
+    this.#pending.set(allocation.relaySocket, {
+      allocation,
+      relay,
+      parity,
+      reply: replyOf(request),
+      refused: [],
+    })
     bind({ socket: allocation.relaySocket, address: allocation.relayLocal })
     return { type: 'later' }
   }
@@ -125,7 +137,10 @@ export class AllocateMethod {
     const { allocation, relay, reply, refused } = pending
     refused.push(allocation.relayLocal.port)
     const canRetry = reason === 'EADDRINUSE' || reason === 'EACCES'
-    const port = canRetry && refused.length < limits.bindAttempts ? relay.ports.take(this.#random) : undefined
+    const port =
+      canRetry && refused.length < limits.bindAttempts
+        ? relay.ports.take(this.#random, pending.parity)
+        : undefined
     if (port === undefined) {
       this.#releaseRefused(pending)
       this.#state.allocations.remove(allocation)
