@@ -1,0 +1,104 @@
+/** Child processes for tests: started with a limit in time, read to the end, ended by their own pid. */
+
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+
+export interface Ended {
+  readonly code: number | null
+  /** stdout and stderr as they came. */
+  readonly output: string
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface Child {
+  readonly process: ChildProcess
+  readonly ended: Promise<Ended>
+  /** Resolves with the first match in stdout or stderr; rejects if the program ends without one. */
+  waitFor(pattern: RegExp): Promise<RegExpExecArray>
+  /** Asks it to end (SIGTERM unless told otherwise) and waits until it has. */
+  stop(signal?: NodeJS.Signals): Promise<Ended>
+}
+
+export interface StartOptions {
+  readonly timeoutSeconds?: number
+  readonly env?: NodeJS.ProcessEnv
+}
+
+export function run(command: string, args: readonly string[]): { status: number | null; stdout: string } {
+  return spawnSync(command, args, { encoding: 'utf8' })
+}
+
+export function start(command: string, args: readonly string[], options: StartOptions = {}): Child {
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.env },
+  })
+  let output = ''
+  let stdout = ''
+  let stderr = ''
+  const watchers = new Set<() => void>()
+  const onData = (isStdout: boolean) => (chunk: Buffer) => {
+    output += chunk
+    if (isStdout) stdout += chunk
+    else stderr += chunk
+    for (const watcher of watchers) watcher()
+  }
+  child.stdout.on('data', onData(true))
+  child.stderr.on('data', onData(false))
+  const limit = setTimeout(() => child.kill('SIGKILL'), (options.timeoutSeconds ?? 120) * 1000)
+  const ended = new Promise<Ended>((resolve) => {
+    child.on('close', (code) => {
+      clearTimeout(limit)
+      resolve({ code, output, stdout, stderr })
+      for (const watcher of watchers) watcher()
+    })
+    child.on('error', (error) => {
+      output += error.message
+    })
+  })
+  return {
+    process: child,
+    ended,
+    waitFor: (pattern) =>
+      new Promise((resolve, reject) => {
+        const watcher = () => {
+          const match = pattern.exec(output)
+          if (match === null && child.exitCode === null && child.signalCode === null) return
+          watchers.delete(watcher)
+          if (match !== null) resolve(match)
+          else reject(new Error(`${command} ended without ${pattern}:\n${output}`))
+        }
+        watchers.add(watcher)
+        watcher()
+      }),
+    stop: (signal = 'SIGTERM') => {
+      child.kill(signal)
+      return ended
+    },
+  }
+}
+
+/** `turnpike` from the sources, with these arguments. */
+export function startCli(args: readonly string[], options: StartOptions = {}): Child {
+  return start(process.execPath, ['bin/turnpike.ts', ...args], options)
+}
+
+/** `turnpike serve` on a free port of loopback; resolves when it listens. */
+export async function startTurnpike(flags: readonly string[]): Promise<Child & { port: number }> {
+  const port = await freeUdpPort()
+  const child = startCli(['serve', '--listen', `udp://127.0.0.1:${port}`, ...flags])
+  await child.waitFor(/"event":"listening"/)
+  return { ...child, port }
+}
+
+/** A port that was free a moment ago. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  return port
+}
