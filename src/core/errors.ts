@@ -6,14 +6,10 @@
 /** Every code has an entry in docs/errors.md; a test compares the two lists. */
 export const errorCodes = [
   'address-invalid',
-  'address-in-use',
-  'address-unavailable',
-  'attribute-value-invalid',
   'configuration-invalid',
   'encode-overflow',
   'listen-failed',
   'no-credentials',
-  'permission-denied',
   'relay-address-unavailable',
 ] as const
 
