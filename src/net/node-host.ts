@@ -2,10 +2,27 @@
 
 import { randomBytes } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
-import type { Clock, Host, InterfaceAddress, UdpBindOptions, UdpHandlers, UdpSocket } from '../core/host.ts'
+import type {
+  Clock,
+  DnsAnswer,
+  DnsQuery,
+  Host,
+  InterfaceAddress,
+  StreamHandlers,
+  StreamSocket,
+  TcpConnectOptions,
+  TcpListener,
+  TcpListenHandlers,
+  TcpListenOptions,
+  UdpBindOptions,
+  UdpHandlers,
+  UdpSocket,
+} from '../core/host.ts'
 import type { Random } from '../core/random.ts'
 import { type EpochSeconds, instant } from '../core/time.ts'
 import { TransportAddress } from '../core/transport-address.ts'
+import { resolveDns } from './dns.ts'
+import { connectTcp, listenTcp } from './tcp.ts'
 import { bindDgram } from './udp-dgram.ts'
 
 /** Node turns a longer delay into one millisecond. */
@@ -42,12 +59,25 @@ export class NodeHost implements Host {
     return bindDgram(options, handlers)
   }
 
+  listenTcp(options: TcpListenOptions, handlers: TcpListenHandlers): TcpListener {
+    return listenTcp(options, handlers)
+  }
+
+  connectTcp(options: TcpConnectOptions, handlers: StreamHandlers): StreamSocket {
+    return connectTcp(options, handlers)
+  }
+
+  resolve(query: DnsQuery, callback: (answer: DnsAnswer) => void): () => void {
+    return resolveDns(query, callback)
+  }
+
   interfaces(): readonly InterfaceAddress[] {
     return Object.entries(networkInterfaces()).flatMap(([name, addresses]) =>
-      (addresses ?? []).map(({ address, internal }) => ({
+      (addresses ?? []).map(({ address, internal, cidr }) => ({
         name,
         address: TransportAddress.of(address, 0),
         internal,
+        prefixLength: Number(cidr?.split('/')[1] ?? 0),
       })),
     )
   }

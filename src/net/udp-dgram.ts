@@ -33,7 +33,7 @@ class DgramSocket implements UdpSocket {
   #state: State = 'opening'
   receiveBufferBytes: number | undefined
 
-  constructor({ address, receiveBufferBytes }: UdpBindOptions, handlers: UdpHandlers) {
+  constructor({ address, receiveBufferBytes, multicastGroups }: UdpBindOptions, handlers: UdpHandlers) {
     this.#handlers = handlers
     this.#isIPv6 = address.family === 'IPv6'
     this.#sent = (error) => {
@@ -42,12 +42,16 @@ class DgramSocket implements UdpSocket {
     const socket = createSocket({
       type: this.#isIPv6 ? 'udp6' : 'udp4',
       ipv6Only: this.#isIPv6,
+      reuseAddr: multicastGroups !== undefined,
       // Destinations are literals already; Node's own look-up would go through the resolver's machinery.
       lookup: (host, _options, callback) => callback(null, host, this.#isIPv6 ? 6 : 4),
     })
     this.#socket = socket
     socket.on('error', (error) => this.#failed(error))
-    socket.on('listening', () => this.#bound(receiveBufferBytes ?? defaultReceiveBufferBytes))
+    socket.on('listening', () => {
+      for (const group of multicastGroups ?? []) this.#join(group)
+      this.#bound(receiveBufferBytes ?? defaultReceiveBufferBytes)
+    })
     socket.on('message', (bytes, remote) => this.#received(bytes, remote))
     // With a literal address bind() answers at once: the caller shall have the socket in hand by then.
     queueMicrotask(() => {
@@ -63,6 +67,10 @@ class DgramSocket implements UdpSocket {
     else this.#hand(bytes, destination)
   }
 
+  setTtl(hops: number): void {
+    if (this.#state === 'open') this.#socket.setTTL(hops)
+  }
+
   close(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
@@ -72,6 +80,14 @@ class DgramSocket implements UdpSocket {
   #hand(bytes: Uint8Array, destination: AddressWords): void {
     try {
       this.#socket.send(bytes, destination.port, this.#destinations.textOf(destination), this.#sent)
+    } catch (error) {
+      this.#sendFailed(error)
+    }
+  }
+
+  #join(group: TransportAddress): void {
+    try {
+      this.#socket.addMembership(group.ip)
     } catch (error) {
       this.#sendFailed(error)
     }
