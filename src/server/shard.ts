@@ -9,8 +9,9 @@ import { type Datagram, type SocketId, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
+import type { EndReason, ServerOutput } from '../turn/outputs.ts'
 import type { Route } from '../turn/route.ts'
-import type { EndReason, ServerOutput, TurnServer } from '../turn/server.ts'
+import type { TurnServer } from '../turn/server.ts'
 
 export interface ShardEvents {
   allocationCreated(allocation: AllocationRecord): void

@@ -10,15 +10,14 @@ import { randomUint32 } from '../core/random.ts'
 import type { Core, Datagram, SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import { TransportAddress } from '../core/transport-address.ts'
-import type { Attribute } from '../stun/attributes.ts'
 import { readUint16 } from '../stun/bytes.ts'
 import { packetKind } from '../stun/demux.ts'
-import { encodeMessage } from '../stun/encode.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
 import { type DecodeFault, decodeMessage, headerBytes, type Message } from '../stun/message.ts'
 import { classOf, type MethodName, methodName, methodNumberOf } from '../stun/methods.ts'
-import type { Allocation, AllocationRecord } from './allocation.ts'
+import type { Allocation } from './allocation.ts'
 import { Allocations } from './allocations.ts'
+import { Answers } from './answers.ts'
 import { type Authentication, authenticate } from './authentication.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import { AllocateMethod, type BindRelay, type BindResult, firstRelaySocket } from './methods/allocate.ts'
@@ -27,6 +26,7 @@ import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
 import { NonceIssuer } from './nonce.ts'
 import { defaults, type TurnServerOptions } from './options.ts'
+import type { EndReason, ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
 import { PrefixLimiter } from './prefix-limiter.ts'
 import { Relays } from './relay-address.ts'
@@ -43,25 +43,6 @@ import type { Route } from './route.ts'
 import { isSendIndication } from './send-indication.ts'
 import { unknownAttributes } from './understood-attributes.ts'
 
-/** In the order in which they are to be carried out. */
-export type ServerOutput =
-  | {
-      readonly type: 'transmit'
-      readonly socket: SocketId
-      readonly destination: TransportAddress
-      /** Owned by the reader. */
-      readonly bytes: Uint8Array
-    }
-  /** Open a UDP socket there, and tell `relayBound` or `relayFailed`. */
-  | { readonly type: 'bind-relay'; readonly socket: SocketId; readonly address: TransportAddress }
-  | { readonly type: 'close-relay'; readonly socket: SocketId }
-  | { readonly type: 'allocation-created'; readonly allocation: AllocationRecord }
-  | { readonly type: 'allocation-ended'; readonly allocation: AllocationRecord; readonly reason: EndReason }
-
-export type EndReason = 'expired' | 'released' | 'shutdown'
-
-const software: Attribute = ['SOFTWARE', 'turnpike']
-
 export class TurnServer implements Core<ServerOutput> {
   readonly counters = new ServerCounters()
   readonly #state: ServerState
@@ -70,6 +51,7 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
   readonly #outputs = new OutputQueue<ServerOutput>()
+  readonly #answers = new Answers(this.#outputs, this.counters)
 
   constructor(options: TurnServerOptions, random: Random) {
     const peers = new PeerAccess(options, random)
@@ -183,7 +165,7 @@ export class TurnServer implements Core<ServerOutput> {
     }
     const transactionId = bytes.slice(8, headerBytes)
     const client = TransportAddress.from(source)
-    this.#answer({ socket, client, method, transactionId, key: undefined }, reject(400))
+    this.#answers.answer({ socket, client, method, transactionId, key: undefined }, reject(400))
   }
 
   /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
@@ -196,7 +178,7 @@ export class TurnServer implements Core<ServerOutput> {
     const transactionId = message.transactionId.slice()
     const unknown = unknownAttributes(message, 'Binding')
     this.counters.bindingResponses++
-    this.#answer(
+    this.#answers.answer(
       { socket, client, method: 'Binding', transactionId, key: undefined },
       unknown.length > 0
         ? reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
@@ -220,7 +202,7 @@ export class TurnServer implements Core<ServerOutput> {
       case 'authenticated': {
         const { username, key } = authentication
         const request = { ...reply, key: key === noKey ? undefined : key, message, username, now }
-        this.#answer(request, this.#dispatch(request))
+        this.#answers.answer(request, this.#dispatch(request))
         return
       }
       case 'refused':
@@ -246,11 +228,11 @@ export class TurnServer implements Core<ServerOutput> {
       return
     }
     if (authentication.type === 'refused') {
-      this.#answer({ ...reply, key: undefined }, reject(authentication.code))
+      this.#answers.answer({ ...reply, key: undefined }, reject(authentication.code))
       return
     }
     this.counters.challenges++
-    this.#answer(
+    this.#answers.answer(
       { ...reply, key: authentication.key },
       reject(
         authentication.code,
@@ -282,29 +264,6 @@ export class TurnServer implements Core<ServerOutput> {
     }
   }
 
-  /** The one place where an outcome becomes a message: signed if the request was authenticated. */
-  #answer(reply: ReplyAddress, outcome: Outcome): void {
-    if (outcome.type === 'later' || outcome.type === 'silence') return
-    const isSuccess = outcome.type === 'success'
-    const attributes: Attribute[] = isSuccess
-      ? [...outcome.attributes]
-      : [['ERROR-CODE', { code: outcome.code, reason: '' }], ...outcome.attributes]
-    const isSigned = reply.key !== undefined
-    if (isSigned && (reply.method === 'Allocate' || reply.method === 'Refresh')) attributes.push(software)
-    if (isSuccess) this.counters.successResponses++
-    else this.counters.errorResponses++
-    const bytes = encodeMessage(
-      {
-        class: isSuccess ? 'success' : 'error',
-        method: reply.method,
-        transactionId: reply.transactionId,
-        attributes,
-      },
-      reply.key === undefined ? {} : { integrity: [{ algorithm: 'sha1', key: reply.key }] },
-    )
-    this.#outputs.push({ type: 'transmit', socket: reply.socket, destination: reply.client, bytes })
-  }
-
   #bind({ socket, address }: BindRelay): void {
     this.#outputs.push({ type: 'bind-relay', socket, address })
   }
@@ -318,7 +277,7 @@ export class TurnServer implements Core<ServerOutput> {
     const { allocation } = result
     this.counters.allocations = this.#state.allocations.size
     if (allocation !== undefined) this.#outputs.push({ type: 'allocation-created', allocation })
-    this.#answer(result.reply, result.outcome)
+    this.#answers.answer(result.reply, result.outcome)
   }
 
   #end(allocation: Allocation, reason: EndReason): void {
