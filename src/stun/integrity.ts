@@ -7,6 +7,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { attributes } from './attributes.ts'
 import { readUint16, readUint32, writeUint16 } from './bytes.ts'
+import { hmacSha1 } from './hmac-sha1.ts'
 import { headerBytes, type Message } from './message.ts'
 
 export type IntegrityAlgorithm = 'sha1' | 'sha256'
@@ -37,7 +38,7 @@ export function integritySize(key: IntegrityKey): number {
 export function writeIntegrity(bytes: Uint8Array, offset: number, key: IntegrityKey): number {
   const end = offset + integritySize(key)
   writeUint16(bytes, 2, end - headerBytes)
-  const digest = createHmac(key.algorithm, key.key).update(bytes.subarray(0, offset)).digest()
+  const digest = hmac(key, bytes.subarray(0, offset))
   writeUint16(bytes, offset, attributeOf[key.algorithm])
   writeUint16(bytes, offset + 2, digestBytes[key.algorithm])
   bytes.set(digest, offset + 4)
@@ -50,13 +51,14 @@ export function checkIntegrity(message: Message, { algorithm, key }: IntegrityKe
   if (offset < 0) return false
   const { bytes } = message
   const length = readUint16(bytes, offset + 2)
-  const header = bytes.slice(0, headerBytes)
-  writeUint16(header, 2, offset + 4 + length - headerBytes)
-  const digest = createHmac(algorithm, key)
-    .update(header)
-    .update(bytes.subarray(headerBytes, offset))
-    .digest()
+  const covered = bytes.slice(0, offset)
+  writeUint16(covered, 2, offset + 4 + length - headerBytes)
+  const digest = hmac({ algorithm, key }, covered)
   return isSameDigest(bytes.subarray(offset + 4, offset + 4 + length), digest)
+}
+
+function hmac({ algorithm, key }: IntegrityKey, covered: Uint8Array): Uint8Array {
+  return algorithm === 'sha1' ? hmacSha1(key, covered) : createHmac(algorithm, key).update(covered).digest()
 }
 
 /** Whether FINGERPRINT is there and right. */
