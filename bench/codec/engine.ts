@@ -1,7 +1,7 @@
 /** A TurnServer with one client: an allocation, a channel, and requests that are always the same bytes. */
 
 import { randomBytes } from 'node:crypto'
-import { socketId } from '../../src/core/sans-io.ts'
+import { datagramOf, socketId } from '../../src/core/sans-io.ts'
 import { instant } from '../../src/core/time.ts'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import type { Attribute } from '../../src/stun/attributes.ts'
@@ -50,14 +50,14 @@ export class BenchedEngine {
 
   /** A ChannelData message from the client, to the route it is forwarded by. */
   channelData(): Route {
-    const route = this.#server.handleDatagram({ socket, source: client, bytes: this.#channelData }, now)
+    const route = this.#server.handleDatagram(datagramOf(socket, client, this.#channelData), now)
     if (route === undefined) throw new Error('the engine gave no route')
     return route
   }
 
   /** A Refresh: decoded, nonce and integrity checked, carried out, answered and signed. */
   refresh(): Uint8Array {
-    this.#server.handleDatagram({ socket, source: client, bytes: this.#refresh }, now)
+    this.#server.handleDatagram(datagramOf(socket, client, this.#refresh), now)
     const output = this.#server.poll()
     if (output?.type !== 'transmit') throw new Error('the engine gave no answer')
     return output.bytes
@@ -83,7 +83,7 @@ export class BenchedEngine {
 
   /** Hands in one request and carries out what the engine asks for, until it has answered. */
   #exchange(bytes: Uint8Array): Message {
-    this.#server.handleDatagram({ socket, source: client, bytes }, now)
+    this.#server.handleDatagram(datagramOf(socket, client, bytes), now)
     for (;;) {
       const output = this.#server.poll()
       if (output === undefined) throw new Error('the engine gave no answer')

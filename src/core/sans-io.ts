@@ -18,7 +18,21 @@ export function socketId(value: number): SocketId {
 export interface Datagram {
   readonly socket: SocketId
   readonly source: AddressWords
+  /** What the datagram lies in: an array of its own, or the memory that a driver receives all of them into. */
   readonly bytes: Uint8Array
+  /** The range of the datagram in `bytes`. */
+  readonly start: number
+  readonly end: number
+}
+
+/** A datagram that has an array of its own. */
+export function datagramOf(socket: SocketId, source: AddressWords, bytes: Uint8Array): Datagram {
+  return { socket, source, bytes, start: 0, end: bytes.length }
+}
+
+/** The datagram's bytes and no more, for what is no data path: a view, and the very array if it is all of it. */
+export function datagramBytes({ bytes, start, end }: Datagram): Uint8Array {
+  return start === 0 && end === bytes.length ? bytes : bytes.subarray(start, end)
 }
 
 export interface Core<Output extends { readonly type: string }> {

@@ -5,7 +5,7 @@
 
 import { unreachable } from '../core/errors.ts'
 import type { Host, UdpSocket } from '../core/host.ts'
-import { type Datagram, type SocketId, socketId } from '../core/sans-io.ts'
+import { type Datagram, datagramOf, type SocketId, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
@@ -52,7 +52,7 @@ export class Shard {
             this.#sockets.delete(id)
             reject(reason)
           },
-          datagram: (bytes, source) => this.#handleDatagram({ socket: id, source, bytes }),
+          datagram: (bytes, source) => this.#handleDatagram(datagramOf(id, source, bytes)),
           sendFailed: (reason) => this.#events.systemRefused('send', reason),
         },
       )
@@ -135,7 +135,7 @@ export class Shard {
           this.#drain()
         },
         datagram: (bytes: Uint8Array, source: AddressWords) =>
-          this.#handleDatagram({ socket: id, source, bytes }),
+          this.#handleDatagram(datagramOf(id, source, bytes)),
         sendFailed: (reason) => this.#events.systemRefused('send', reason),
       },
     )

@@ -76,7 +76,7 @@ function writeFingerprint(bytes: Uint8Array, offset: number): void {
   writeUint16(bytes, 2, offset + 8 - headerBytes)
   writeUint16(bytes, offset, attributes.FINGERPRINT.type)
   writeUint16(bytes, offset + 2, 4)
-  writeUint32(bytes, offset + 4, crcOf(bytes, offset))
+  writeUint32(bytes, offset + 4, crcOf(bytes.subarray(0, offset)))
 }
 
 /** The tuple type has paired name and value already; the union of all codecs cannot say so. */

@@ -64,12 +64,12 @@ function hmac({ algorithm, key }: IntegrityKey, covered: Uint8Array): Uint8Array
 /** Whether FINGERPRINT is there and right. */
 export function checkFingerprint(message: Message): boolean {
   const offset = message.fingerprintOffset
-  return offset >= 0 && readUint32(message.bytes, offset + 4) === crcOf(message.bytes, offset)
+  return offset >= 0 && readUint32(message.bytes, offset + 4) === crcOf(message.bytes.subarray(0, offset))
 }
 
-/** The fingerprint value over the bytes before `end`. */
-export function crcOf(bytes: Uint8Array, end: number): number {
-  return (crc32(bytes.subarray(0, end)) ^ fingerprintMask) >>> 0
+/** The fingerprint value of a message whose bytes before the attribute are these. */
+export function crcOf(bytes: Uint8Array): number {
+  return (crc32(bytes) ^ fingerprintMask) >>> 0
 }
 
 /** Constant-time. SHA-256 may arrive truncated to 16–32 bytes (RFC 8489 §14.6): then the front is compared. */

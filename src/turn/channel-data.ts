@@ -14,11 +14,15 @@ export function isChannelNumber(number: number, allowLegacy: boolean): boolean {
   return number >= channelNumbers.min && number <= (allowLegacy ? legacyChannelMaximum : channelNumbers.max)
 }
 
-/** The end of the application data in `bytes`; -1 if the datagram is shorter than it claims (RFC 8656 §12.6). */
-export function channelDataEnd(bytes: Uint8Array): number {
-  if (bytes.length < channelDataHeaderBytes) return -1
-  const end = channelDataHeaderBytes + readUint16(bytes, 2)
-  return end <= bytes.length ? end : -1
+/**
+ * Where the application data ends of the ChannelData message that stands in `bytes` from `start` to `end`; -1 if
+ * that is shorter than the message claims (RFC 8656 §12.6).
+ */
+export function channelDataEnd(bytes: Uint8Array, start: number, end: number): number {
+  const data = start + channelDataHeaderBytes
+  if (data > end) return -1
+  const dataEnd = data + readUint16(bytes, start + 2)
+  return dataEnd <= end ? dataEnd : -1
 }
 
 export function writeChannelDataHeader(target: Uint8Array, number: number, length: number): void {

@@ -45,25 +45,25 @@ export class Relaying {
   }
 
   /** ChannelData from a client (§12.6). */
-  fromChannel({ socket, source, bytes }: Datagram, now: Instant): Route | undefined {
-    const end = channelDataEnd(bytes)
-    if (end < 0) return this.#drop('bad-channel-data')
+  fromChannel({ socket, source, bytes, start, end }: Datagram, now: Instant): Route | undefined {
+    const dataEnd = channelDataEnd(bytes, start, end)
+    if (dataEnd < 0) return this.#drop('bad-channel-data')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
-    const channel = allocation.channels.get(readUint16(bytes, 0))
+    const channel = allocation.channels.get(readUint16(bytes, start))
     if (channel === undefined || channel.deadline <= now) return this.#drop('no-channel')
     if (channel.permission.deadline <= now) {
       const permission = this.#allocations.findPermission(allocation, channel.peer, now)
       if (permission === undefined) return this.#drop('no-permission')
       channel.permission = permission
     }
-    return this.#toPeer(allocation, channel.peer, channelDataHeaderBytes, end, now)
+    return this.#toPeer(allocation, channel.peer, start + channelDataHeaderBytes, dataEnd, now)
   }
 
   /** A Send indication from a client (§11.2). Never answered, whatever is wrong with it. */
-  fromSend({ socket, source, bytes }: Datagram, now: Instant): Route | undefined {
+  fromSend({ socket, source, bytes, start, end }: Datagram, now: Instant): Route | undefined {
     const { peer } = this.#sendIndication
-    if (!readSendIndication(bytes, this.#sendIndication)) return this.#drop('bad-indication')
+    if (!readSendIndication(bytes, start, end, this.#sendIndication)) return this.#drop('bad-indication')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
     if (this.#allocations.findPermission(allocation, peer, now) === undefined) {
@@ -74,10 +74,10 @@ export class Relaying {
   }
 
   /** A datagram from a peer, at a relayed transport address of ours (§11.3, §12.7). */
-  fromPeer({ socket, source, bytes }: Datagram, now: Instant): Route | undefined {
+  fromPeer({ socket, source, start, end }: Datagram, now: Instant): Route | undefined {
     const allocation = this.#allocations.findByRelaySocket(socket)
     if (allocation === undefined || allocation.state !== 'active') return this.#drop('no-allocation')
-    return this.#toClient(allocation, source, 0, bytes.length, now)
+    return this.#toClient(allocation, source, start, end, now)
   }
 
   #toPeer(

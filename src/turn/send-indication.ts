@@ -13,7 +13,7 @@ import { encodeMessageType, methods } from '../stun/methods.ts'
 
 export interface SendIndication {
   readonly peer: MutableAddressWords
-  /** The range of the DATA value in the message. */
+  /** The range of the DATA value in the bytes. */
   start: number
   end: number
 }
@@ -23,30 +23,35 @@ const integrity = attributes['MESSAGE-INTEGRITY'].type
 const integritySha256 = attributes['MESSAGE-INTEGRITY-SHA256'].type
 const fingerprint = attributes.FINGERPRINT.type
 
-export function isSendIndication(bytes: Uint8Array): boolean {
-  return bytes.length >= headerBytes && readUint16(bytes, 0) === sendIndicationType
+export function isSendIndication(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start >= headerBytes && readUint16(bytes, start) === sendIndicationType
 }
 
 /**
- * Fills `target`; false, with `target` in an undefined state, for anything that is to be discarded: bad framing or
+ * Reads what stands in `bytes` from `start` to `end` and fills `target`; false, with `target` in an undefined state, for anything that is to be discarded: bad framing or
  * fingerprint, XOR-PEER-ADDRESS or DATA missing or malformed, another comprehension-required attribute.
  * DONT-FRAGMENT is such another one, for a plain socket cannot set the DF bit. The first of duplicates counts.
  */
-export function readSendIndication(bytes: Uint8Array, target: SendIndication): boolean {
-  const end = bytes.length
-  if (readUint32(bytes, 4) !== magicCookie || readUint16(bytes, 2) !== end - headerBytes || (end & 3) !== 0) {
-    return false
-  }
+export function readSendIndication(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  target: SendIndication,
+): boolean {
+  const length = end - start
+  if (readUint32(bytes, start + 4) !== magicCookie) return false
+  if (readUint16(bytes, start + 2) !== length - headerBytes || (length & 3) !== 0) return false
   let hasPeer = false
   let hasData = false
-  for (let offset = headerBytes; offset < end; ) {
+  for (let offset = start + headerBytes; offset < end; ) {
     const type = readUint16(bytes, offset)
     const value = offset + 4
-    const valueEnd = value + readUint16(bytes, offset + 2)
-    const next = (valueEnd + 3) & ~3
+    const valueLength = readUint16(bytes, offset + 2)
+    const valueEnd = value + valueLength
+    const next = value + ((valueLength + 3) & ~3)
     if (next > end) return false
     if (type === attributes['XOR-PEER-ADDRESS'].type) {
-      if (!hasPeer && !readXorAddress(bytes, value, valueEnd, target.peer)) return false
+      if (!hasPeer && !readXorAddress(bytes, start, value, valueLength, target.peer)) return false
       hasPeer = true
     } else if (type === attributes.DATA.type) {
       if (!hasData) {
@@ -57,8 +62,8 @@ export function readSendIndication(bytes: Uint8Array, target: SendIndication): b
     } else if (type === fingerprint) {
       return (
         next === end &&
-        valueEnd - value === 4 &&
-        readUint32(bytes, value) === crcOf(bytes, offset) &&
+        valueLength === 4 &&
+        readUint32(bytes, value) === crcOf(bytes.subarray(start, offset)) &&
         hasPeer &&
         hasData
       )
@@ -71,16 +76,23 @@ export function readSendIndication(bytes: Uint8Array, target: SendIndication): b
   return hasPeer && hasData
 }
 
-function readXorAddress(bytes: Uint8Array, start: number, end: number, target: MutableAddressWords): boolean {
-  const family = end - start >= 4 ? bytes[start + 1] : 0
-  const isIPv4 = family === 1 && end - start === 8
-  if (!isIPv4 && !(family === 2 && end - start === 20)) return false
-  target.port = readUint16(bytes, start + 2) ^ (magicCookie >>> 16)
-  target.a = isIPv4 ? 0 : readUint32(bytes, start + 4) ^ magicCookie
-  target.b = isIPv4 ? 0 : readUint32(bytes, start + 8) ^ readUint32(bytes, 8)
-  target.c = isIPv4 ? mappedPrefix : readUint32(bytes, start + 12) ^ readUint32(bytes, 12)
+/** `message` is where the message starts: an IPv6 address is XORed with the transaction ID as well. */
+function readXorAddress(
+  bytes: Uint8Array,
+  message: number,
+  value: number,
+  length: number,
+  target: MutableAddressWords,
+): boolean {
+  const family = length >= 4 ? bytes[value + 1] : 0
+  const isIPv4 = family === 1 && length === 8
+  if (!isIPv4 && !(family === 2 && length === 20)) return false
+  target.port = readUint16(bytes, value + 2) ^ (magicCookie >>> 16)
+  target.a = isIPv4 ? 0 : readUint32(bytes, value + 4) ^ magicCookie
+  target.b = isIPv4 ? 0 : readUint32(bytes, value + 8) ^ readUint32(bytes, message + 8)
+  target.c = isIPv4 ? mappedPrefix : readUint32(bytes, value + 12) ^ readUint32(bytes, message + 12)
   target.d = isIPv4
-    ? readUint32(bytes, start + 4) ^ magicCookie
-    : readUint32(bytes, start + 16) ^ readUint32(bytes, 16)
+    ? readUint32(bytes, value + 4) ^ magicCookie
+    : readUint32(bytes, value + 16) ^ readUint32(bytes, message + 16)
   return true
 }

@@ -7,7 +7,7 @@ import { unreachable } from '../core/errors.ts'
 import { OutputQueue } from '../core/output-queue.ts'
 import type { Random } from '../core/random.ts'
 import { randomUint32 } from '../core/random.ts'
-import type { Core, Datagram, SocketId } from '../core/sans-io.ts'
+import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { readUint16 } from '../stun/bytes.ts'
@@ -77,11 +77,13 @@ export class TurnServer implements Core<ServerOutput> {
    */
   handleDatagram(datagram: Datagram, now: Instant): Route | undefined {
     if (datagram.socket >= firstRelaySocket) return this.#relaying.fromPeer(datagram, now)
-    const kind = packetKind(datagram.bytes[0])
+    const { bytes, start, end } = datagram
+    const first = start < end ? bytes[start] : undefined
+    const kind = packetKind(first)
     if (kind === 'channel-data') return this.#relaying.fromChannel(datagram, now)
     if (kind === 'stun') return this.#handleMessage(datagram, now)
     // Interop: turnutils_uclient before 4.17 binds channels that RFC 7983 leaves to others.
-    if (this.#isLegacyChannel(datagram.bytes)) return this.#relaying.fromChannel(datagram, now)
+    if (this.#isLegacyChannel(first)) return this.#relaying.fromChannel(datagram, now)
     return this.#drop('not-stun')
   }
 
@@ -117,8 +119,10 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   #handleMessage(datagram: Datagram, now: Instant): Route | undefined {
-    if (isSendIndication(datagram.bytes)) return this.#relaying.fromSend(datagram, now)
-    const message = decodeMessage(datagram.bytes)
+    if (isSendIndication(datagram.bytes, datagram.start, datagram.end)) {
+      return this.#relaying.fromSend(datagram, now)
+    }
+    const message = decodeMessage(datagramBytes(datagram))
     if (typeof message === 'string') return this.#handleFault(message, datagram, now)
     if (message.fingerprintOffset >= 0 && !checkFingerprint(message)) return this.#drop('bad-fingerprint')
     // An answer there would go nowhere, or round in a circle (RFC 8656 §21.1.7).
@@ -153,7 +157,9 @@ export class TurnServer implements Core<ServerOutput> {
    * attributes run over its end is a bad request, and is told so in the 28 bytes of a 400.
    * Interop: turnutils_uclient -R sends such, and waits for the answer for ever.
    */
-  #handleFault(fault: DecodeFault, { socket, source, bytes }: Datagram, now: Instant): undefined {
+  #handleFault(fault: DecodeFault, datagram: Datagram, now: Instant): undefined {
+    const { socket, source } = datagram
+    const bytes = datagramBytes(datagram)
     const method = methodName(methodNumberOf(readUint16(bytes, 0)))
     const isOwn = source.port === 0 || this.#state.peers.isListening(source)
     if (fault !== 'attribute-overrun' || isOwn || method === undefined || !isRequest(bytes)) {
@@ -289,8 +295,7 @@ export class TurnServer implements Core<ServerOutput> {
     if (wasActive) this.#outputs.push({ type: 'allocation-ended', allocation, reason })
   }
 
-  #isLegacyChannel(bytes: Uint8Array): boolean {
-    const first = bytes[0] ?? 0
+  #isLegacyChannel(first = 0): boolean {
     return this.#state.options.allowLegacyChannels === true && first >= 0x50 && first <= 0x7f
   }
 

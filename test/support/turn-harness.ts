@@ -41,6 +41,7 @@ export class TurnHarness {
   readonly random = seededRandom(1)
   now: Instant = instant(1_000_000)
   outputs: ServerOutput[] = []
+  #handled = 0
   bindPolicy: BindPolicy = () => undefined
   /** Relay sockets that are open, by number. */
   readonly relaySockets = new Map<SocketId, TransportAddress>()
@@ -75,10 +76,17 @@ export class TurnHarness {
     return TransportAddress.of(`203.0.113.${1 + this.random.below(250)}`, 1024 + this.random.below(60_000))
   }
 
-  /** Hands in a datagram and drains. The route is copied out, for it is only good until the next input. */
-  handle(datagram: Datagram): Sent | undefined {
-    const route = this.server.handleDatagram(datagram, this.now)
-    const sent = route === undefined ? undefined : materialize(route, datagram.bytes)
+  /**
+   * Hands in a datagram and drains. It lies somewhere inside a longer array, as it does under a driver that batches.
+   * The route is copied out, for it is only good until the next input.
+   */
+  handle({ socket, source, bytes }: Pick<Datagram, 'socket' | 'source' | 'bytes'>): Sent | undefined {
+    const start = 1 + (this.#handled++ % 61)
+    const end = start + bytes.length
+    const memory = new Uint8Array(end + 64).fill(0xa5)
+    memory.set(bytes, start)
+    const route = this.server.handleDatagram({ socket, source, bytes: memory, start, end }, this.now)
+    const sent = route === undefined ? undefined : materialize(route, memory)
     this.drain()
     return sent
   }
