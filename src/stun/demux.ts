@@ -12,3 +12,8 @@ export function packetKind(firstByte: number | undefined): PacketKind {
   if (firstByte >= 128 && firstByte <= 191) return 'rtp'
   return 'unknown'
 }
+
+/** Whether a message on a stream that starts with this byte is ChannelData; `allowLegacy` as RFC 5766 §11 had it. */
+export function isStreamChannelByte(firstByte: number, allowLegacy: boolean): boolean {
+  return firstByte >= 0x40 && firstByte <= (allowLegacy ? 0x7f : 0x4f)
+}
