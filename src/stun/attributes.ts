@@ -59,6 +59,7 @@ export const attributes = {
   'OTHER-ADDRESS': { type: 0x802c, codec: codecs.address, section: 'RFC 5780 §7.4' },
   'THIRD-PARTY-AUTHORIZATION': { type: 0x802e, codec: codecs.text(anyBytes), section: 'RFC 7635 §6.1' },
   'MOBILITY-TICKET': { type: 0x8030, codec: codecs.bytes(0, anyBytes), section: 'RFC 8016 §6.1' },
+  NOMINATION: { type: 0xc001, codec: codecs.uint32, section: 'draft-thatcher-ice-renomination' },
 } as const satisfies Record<string, AttributeRow>
 
 export type AttributeName = keyof typeof attributes
