@@ -26,6 +26,11 @@ export class Deadlines<Item extends Expiring> {
     return this.#heap[0]?.deadline
   }
 
+  /** All items, in no order. */
+  all(): Item[] {
+    return [...this.#heap]
+  }
+
   /** Schedules the item, or moves it if it already is. */
   schedule(item: Item, deadline: Instant): void {
     item.deadline = deadline

@@ -11,6 +11,7 @@ export const errorCodes = [
   'listen-failed',
   'no-credentials',
   'relay-address-unavailable',
+  'uri-invalid',
 ] as const
 
 export type ErrorCode = (typeof errorCodes)[number]

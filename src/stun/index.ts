@@ -7,6 +7,15 @@ export {
   attributes,
   isComprehensionRequired,
 } from './attributes.ts'
+export {
+  type RequestId,
+  StunClient,
+  type StunClientOptions,
+  type StunClientOutput,
+  type StunRequest,
+} from './client.ts'
+export type { ClientCredentials } from './client-authentication.ts'
+export { formatFailure, type Rejection, type StunFailure } from './client-failure.ts'
 export { longTermKey, longTermKeySha256, shortTermKey, userHash } from './credentials.ts'
 export { type PacketKind, packetKind } from './demux.ts'
 export { type EncodeOptions, encodeMessage, type OutgoingMessage } from './encode.ts'
@@ -17,3 +26,12 @@ export { type MessageClass, type MethodName, methods } from './methods.ts'
 export { formatNonceCookie, parseNonceCookie, type SecurityFeatures } from './nonce-cookie.ts'
 export { opaqueString } from './opaque-string.ts'
 export { type FramingFault, type FramingOptions, StreamFramer, streamPadding } from './stream-framing.ts'
+export { defaultTiming, type TransactionTiming } from './transaction.ts'
+export {
+  defaultPorts,
+  formatServerUri,
+  isSecure,
+  parseServerUri,
+  type ServerScheme,
+  type ServerUri,
+} from './uri.ts'
