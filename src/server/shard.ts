@@ -1,13 +1,16 @@
-/** One TURN engine and its sockets: feeds datagrams in, carries out what comes out, and arms one timer. */
+/**
+ * One TURN engine and its sockets: feeds datagrams in, sends what comes out, and arms one timer. All that a packet
+ * costs here is the one array it leaves in, and for a payload without a header not even that.
+ */
 
 import { unreachable } from '../core/errors.ts'
-import type { Clock } from '../core/host.ts'
-import { type Datagram, type SocketId, socketId } from '../core/sans-io.ts'
+import type { Host, UdpSocket } from '../core/host.ts'
+import { type Datagram, datagramOf, type SocketId, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
-import type { TransportAddress } from '../core/transport-address.ts'
-import type { UdpDriver, UdpDriverHandlers } from '../net/udp-driver.ts'
+import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { EndReason, ServerOutput } from '../turn/outputs.ts'
+import type { Route } from '../turn/route.ts'
 import type { TurnServer } from '../turn/server.ts'
 
 export interface ShardEvents {
@@ -17,49 +20,43 @@ export interface ShardEvents {
   systemRefused(what: 'send' | 'relay-bind', reason: string): void
 }
 
-export interface Listener {
-  readonly local: TransportAddress
-  readonly receiveBufferBytes: number | undefined
-}
-
-interface PendingListener {
-  resolve(listener: Listener): void
-  reject(reason: string): void
-}
-
 export class Shard {
   readonly #engine: TurnServer
-  readonly #clock: Clock
+  readonly #host: Host
   readonly #events: ShardEvents
-  readonly #udp: UdpDriver
-  readonly #pendingListeners = new Map<SocketId, PendingListener>()
+  readonly #sockets = new Map<SocketId, UdpSocket>()
   #nextListener = 0
   #cancelTimer: () => void = () => {}
   #timerAt: Instant | undefined
 
-  constructor(
-    engine: TurnServer,
-    clock: Clock,
-    createDriver: (handlers: UdpDriverHandlers) => UdpDriver,
-    events: ShardEvents,
-  ) {
+  constructor(engine: TurnServer, host: Host, events: ShardEvents) {
     this.#engine = engine
-    this.#clock = clock
+    this.#host = host
     this.#events = events
-    this.#udp = createDriver({
-      bound: (socket, local, receiveBufferBytes) => this.#bound(socket, local, receiveBufferBytes),
-      bindFailed: (socket, reason) => this.#bindFailed(socket, reason),
-      datagram: (datagram) => this.#handleDatagram(datagram),
-      sendFailed: (reason) => this.#events.systemRefused('send', reason),
-    })
   }
 
   /** Opens a listening socket. Rejects with the system's code, such as 'EADDRINUSE'. */
-  listen(address: TransportAddress): Promise<Listener> {
+  listen(
+    address: TransportAddress,
+  ): Promise<{ local: TransportAddress; receiveBufferBytes: number | undefined }> {
     const id = socketId(this.#nextListener++)
     return new Promise((resolve, reject) => {
-      this.#pendingListeners.set(id, { resolve, reject })
-      this.#udp.bind(id, address)
+      const socket = this.#host.bindUdp(
+        { address },
+        {
+          bound: (local) => {
+            this.#engine.addListener(id, local)
+            resolve({ local, receiveBufferBytes: socket.receiveBufferBytes })
+          },
+          failed: (reason) => {
+            this.#sockets.delete(id)
+            reject(reason)
+          },
+          datagram: (bytes, source) => this.#handleDatagram(datagramOf(id, source, bytes)),
+          sendFailed: (reason) => this.#events.systemRefused('send', reason),
+        },
+      )
+      this.#sockets.set(id, socket)
     })
   }
 
@@ -67,14 +64,29 @@ export class Shard {
   close(): void {
     this.#engine.closeAll()
     this.#drain()
-    this.#udp.closeAll()
+    for (const socket of this.#sockets.values()) socket.close()
+    this.#sockets.clear()
     this.#cancelTimer()
   }
 
   #handleDatagram(datagram: Datagram): void {
-    const route = this.#engine.handleDatagram(datagram, this.#clock.now())
-    if (route !== undefined) this.#udp.forward(route, datagram)
+    const route = this.#engine.handleDatagram(datagram, this.#host.clock.now())
+    if (route !== undefined) this.#forward(route, datagram.bytes)
     this.#drain()
+  }
+
+  #forward(route: Route, bytes: Uint8Array): void {
+    const socket = this.#sockets.get(route.socket)
+    if (socket === undefined) return
+    const { headerLength, start, end, padding } = route
+    if (headerLength === 0 && padding === 0) {
+      socket.send(bytes.subarray(start, end), route.destination)
+      return
+    }
+    const packet = new Uint8Array(headerLength + end - start + padding)
+    for (let i = 0; i < headerLength; i++) packet[i] = route.header[i]!
+    packet.set(bytes.subarray(start, end), headerLength)
+    socket.send(packet, route.destination)
   }
 
   /** After every input: all outputs in order, then the timer. */
@@ -88,51 +100,46 @@ export class Shard {
   #carryOut(output: ServerOutput): void {
     switch (output.type) {
       case 'transmit':
-        this.#udp.transmit(output.socket, output.destination, output.bytes)
+        this.#sockets.get(output.socket)?.send(output.bytes, output.destination)
         return
       case 'bind-relay':
-        this.#udp.bind(output.socket, output.address)
+        this.#bindRelay(output.socket, output.address)
         return
       case 'close-relay':
-        this.#udp.close(output.socket)
+        this.#sockets.get(output.socket)?.close()
+        this.#sockets.delete(output.socket)
         return
       case 'allocation-created':
         this.#events.allocationCreated(output.allocation)
         return
       case 'allocation-ended':
-        this.#events.allocationEnded(output.allocation, output.reason, this.#clock.now())
+        this.#events.allocationEnded(output.allocation, output.reason, this.#host.clock.now())
         return
       default:
         unreachable(output)
     }
   }
 
-  #bound(socket: SocketId, local: TransportAddress, receiveBufferBytes: number | undefined): void {
-    const listener = this.#takePendingListener(socket)
-    if (listener !== undefined) {
-      this.#engine.addListener(socket, local)
-      listener.resolve({ local, receiveBufferBytes })
-      return
-    }
-    this.#engine.relayBound(socket, this.#clock.now())
-    this.#drain()
-  }
-
-  #bindFailed(socket: SocketId, reason: string): void {
-    const listener = this.#takePendingListener(socket)
-    if (listener !== undefined) {
-      listener.reject(reason)
-      return
-    }
-    this.#events.systemRefused('relay-bind', reason)
-    this.#engine.relayFailed(socket, reason)
-    this.#drain()
-  }
-
-  #takePendingListener(socket: SocketId): PendingListener | undefined {
-    const pending = this.#pendingListeners.get(socket)
-    this.#pendingListeners.delete(socket)
-    return pending
+  #bindRelay(id: SocketId, address: TransportAddress): void {
+    const socket = this.#host.bindUdp(
+      { address },
+      {
+        bound: () => {
+          this.#engine.relayBound(id, this.#host.clock.now())
+          this.#drain()
+        },
+        failed: (reason) => {
+          this.#sockets.delete(id)
+          this.#events.systemRefused('relay-bind', reason)
+          this.#engine.relayFailed(id, reason)
+          this.#drain()
+        },
+        datagram: (bytes: Uint8Array, source: AddressWords) =>
+          this.#handleDatagram(datagramOf(id, source, bytes)),
+        sendFailed: (reason) => this.#events.systemRefused('send', reason),
+      },
+    )
+    this.#sockets.set(id, socket)
   }
 
   #armTimer(): void {
@@ -144,9 +151,9 @@ export class Shard {
       this.#cancelTimer = () => {}
       return
     }
-    this.#cancelTimer = this.#clock.schedule(at, () => {
+    this.#cancelTimer = this.#host.clock.schedule(at, () => {
       this.#timerAt = undefined
-      this.#engine.handleTimeout(this.#clock.now())
+      this.#engine.handleTimeout(this.#host.clock.now())
       this.#drain()
     })
   }

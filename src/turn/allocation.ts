@@ -4,7 +4,6 @@ import { unscheduled } from '../core/deadlines.ts'
 import type { SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
-import type { AuthenticatedClient, Credential } from './credential.ts'
 
 /** What others may see of an allocation: for logs, metrics and lists. */
 export interface AllocationRecord {
@@ -28,21 +27,19 @@ export interface AllocationOptions {
   readonly id: string
   readonly socket: SocketId
   readonly client: TransportAddress
-  readonly credential: Credential
+  readonly username: string
   readonly transactionId: Uint8Array
   readonly lifetime: number
   readonly createdAt: Instant
 }
 
-export class Allocation implements AllocationRecord, AuthenticatedClient {
+export class Allocation implements AllocationRecord {
   readonly kind = 'allocation'
   readonly id: string
   /** The socket and the client's address: with our own address behind the socket, the five-tuple. */
   readonly socket: SocketId
   readonly client: TransportAddress
-  /** As last shown by its owner. */
-  credential: Credential
-  verifiedNonce: Uint8Array | undefined
+  readonly username: string
   readonly createdAt: Instant
   /** The Allocate request that made it: the same one again gets the same answer (RFC 8656 §7.2). */
   readonly transactionId: Uint8Array
@@ -71,7 +68,7 @@ export class Allocation implements AllocationRecord, AuthenticatedClient {
     this.id = options.id
     this.socket = options.socket
     this.client = options.client
-    this.credential = options.credential
+    this.username = options.username
     this.transactionId = options.transactionId
     this.lifetime = options.lifetime
     this.createdAt = options.createdAt
@@ -79,10 +76,6 @@ export class Allocation implements AllocationRecord, AuthenticatedClient {
     this.relaySocket = relaySocket
     this.relayLocal = local
     this.relayed = relayed
-  }
-
-  get username(): string {
-    return this.credential.username
   }
 }
 

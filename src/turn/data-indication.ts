@@ -1,4 +1,7 @@
-/** Writes what stands before the data in a Data indication (RFC 8656 §11.3), into a buffer that is used again. */
+/**
+ * Writes what stands before the data in a Data indication (RFC 8656 §11.3), and in a Send indication, which differs
+ * from it by its method alone (§11.1), into a buffer that is used again.
+ */
 
 import { isIPv4 } from '../core/ip.ts'
 import { type Random, randomUint32 } from '../core/random.ts'
@@ -11,14 +14,14 @@ import { encodeMessageType, methods } from '../stun/methods.ts'
 /** STUN header, XOR-PEER-ADDRESS with an IPv6 address, and the header of DATA. */
 export const longestDataIndicationHeader = headerBytes + 24 + 4
 
-const dataIndicationType = encodeMessageType('indication', methods.Data)
-
 export class DataIndicationWriter {
+  readonly #messageType: number
   /** Nobody answers an indication: its transaction ID has only to differ from the others. */
   readonly #idPrefix: readonly [number, number]
   #idCount: number
 
-  constructor(random: Random) {
+  constructor(random: Random, method: 'Data' | 'Send' = 'Data') {
+    this.#messageType = encodeMessageType('indication', methods[method])
     this.#idPrefix = [randomUint32(random), randomUint32(random)]
     this.#idCount = randomUint32(random)
   }
@@ -28,7 +31,7 @@ export class DataIndicationWriter {
     const addressBytes = isIPv4(peer) ? 8 : 20
     const data = headerBytes + 4 + addressBytes
     this.#idCount = (this.#idCount + 1) >>> 0
-    writeUint16(header, 0, dataIndicationType)
+    writeUint16(header, 0, this.#messageType)
     writeUint16(header, 2, data + 4 + ((dataLength + 3) & ~3) - headerBytes)
     writeUint32(header, 4, magicCookie)
     writeUint32(header, 8, this.#idPrefix[0])

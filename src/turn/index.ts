@@ -1,15 +1,24 @@
 export { TransportAddress } from '../core/transport-address.ts'
-export type { TokenKey } from './access-token.ts'
 export type { AllocationRecord } from './allocation.ts'
-export { type DropReason, ServerCounters } from './counters.ts'
-export { Credential, type CredentialOptions, type KeyAlgorithm, type Validity } from './credential.ts'
+export { TurnClient } from './client/client.ts'
 export {
-  type CredentialStore,
-  type CredentialsOptions,
-  credentialStore,
-  type StaticUser,
-  staticCredentials,
-} from './credentials.ts'
+  type ClientCounters,
+  type FrameRange,
+  type PeerData,
+  wrapHeadroom,
+  wrapTailroom,
+} from './client/data-path.ts'
+export type { ClientTransport, TurnClientOptions, TurnServerAddress } from './client/options.ts'
+export type {
+  ClientAllocation,
+  MissingFamily,
+  PeerFailure,
+  TurnClientEvent,
+  TurnClientOutput,
+  TurnFailure,
+} from './client/outputs.ts'
+export { type DropReason, ServerCounters } from './counters.ts'
+export { type Credential, type CredentialStore, type StaticUser, staticCredentials } from './credentials.ts'
 export type { TurnServerOptions } from './options.ts'
 export type { EndReason, ServerOutput } from './outputs.ts'
 export { type AddressRange, PeerPolicy, type PeerPolicyOptions, parseAddressRange } from './peer-policy.ts'

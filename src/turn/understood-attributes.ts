@@ -4,25 +4,14 @@ import { type AttributeName, attributes, isComprehensionRequired } from '../stun
 import type { Message } from '../stun/message.ts'
 import type { MethodName } from '../stun/methods.ts'
 
-const always: readonly AttributeName[] = [
-  'USERNAME',
-  'USERHASH',
-  'REALM',
-  'NONCE',
-  'PASSWORD-ALGORITHM',
-  'MESSAGE-INTEGRITY',
-  'MESSAGE-INTEGRITY-SHA256',
-]
+const always: readonly AttributeName[] = ['USERNAME', 'REALM', 'NONCE', 'MESSAGE-INTEGRITY']
 
-/**
- * RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. An ACCESS-TOKEN has been
- * refused before where nobody has asked for one (RFC 7635 §7).
- */
+/** RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. */
 const byMethod: Partial<Record<MethodName, readonly AttributeName[]>> = {
-  Allocate: ['ACCESS-TOKEN', 'REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY', 'EVEN-PORT'],
-  Refresh: ['ACCESS-TOKEN', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
-  CreatePermission: ['ACCESS-TOKEN', 'XOR-PEER-ADDRESS'],
-  ChannelBind: ['ACCESS-TOKEN', 'CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],
+  Allocate: ['REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY', 'EVEN-PORT'],
+  Refresh: ['LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
+  CreatePermission: ['XOR-PEER-ADDRESS'],
+  ChannelBind: ['CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],
 }
 
 const understood = new Map(
