@@ -66,6 +66,8 @@ export interface TcpListenOptions {
   /** Port 0 lets the system choose. */
   readonly address: TransportAddress
   readonly tls?: TlsServerOptions
+  /** Connections are to be made from the same address too: see `TcpConnectOptions.fromListener`. */
+  readonly isShared?: boolean
 }
 
 /** PEM texts: a chain with its private key, and the names it is chosen for by SNI (from the certificate itself). */
@@ -86,16 +88,26 @@ export interface TlsServerOptions {
 export interface TcpListenHandlers {
   bound(local: TransportAddress): void
   failed(reason: string): void
-  /** A connection is there, its TLS handshake done. Returns who hears of it from now on; `opened` is not called. */
+  /**
+   * Someone has connected; false closes it at once. What is admitted is followed by `connection` or, if it comes to
+   * nothing before that, by `handshakeFailed`. Everybody is admitted where this is left out.
+   */
+  admit?(remote: TransportAddress): boolean
+  /**
+   * A connection is there, its TLS handshake done. Returns who hears of it from now on; `opened` is not called.
+   * To read nothing yet, pause it here.
+   */
   connection(stream: StreamSocket, remote: TransportAddress): StreamHandlers
-  /** A TLS handshake that came to nothing. `reason` is the system's code. */
-  handshakeFailed(reason: string, remote: TransportAddress | undefined): void
+  /** A TLS handshake that came to nothing, and is closed. `reason` is the system's code. */
+  handshakeFailed(reason: string, remote: TransportAddress): void
+  /** The system could not take a connection in, such as EMFILE. The listener goes on. */
+  acceptFailed(reason: string): void
 }
 
 export interface TcpListener {
   /** Serves new connections with these certificates. Throws `configuration-invalid`, and keeps the old ones. */
   setCertificates(certificates: readonly TlsCertificate[]): void
-  /** Stops listening at once; connections go on. */
+  /** Stops listening at once; connections go on, handshakes do not. */
   close(): void
 }
 
@@ -103,6 +115,8 @@ export interface TcpConnectOptions {
   readonly remote: TransportAddress
   /** Where to connect from; the system chooses unless given, and the port if that is 0. */
   readonly local?: TransportAddress
+  /** `local` is where a shared listener of ours listens. Fails with ENOTSUP where the system cannot do that. */
+  readonly fromListener?: boolean
   readonly tls?: TlsClientOptions
   readonly timeoutMs: number
 }
@@ -136,11 +150,16 @@ export interface StreamHandlers {
   data(bytes: Uint8Array): void
   /** All that was written has been handed to the system, after `pendingBytes` had not been 0. */
   drained(): void
-  /** The connection is over; `reason` is the system's code, undefined when the remote side has ended it. */
+  /** The remote side will send no more. What we write still goes out, until our own `end` or `close`. */
+  ended(): void
+  /** The connection is over. `reason` is the system's code; undefined when both sides have ended it in order. */
   closed(reason: string | undefined): void
 }
 
-/** A TCP connection, with or without TLS. */
+/**
+ * A TCP connection, with or without TLS. What is written in one turn of the event loop leaves together at its end,
+ * so small writes are cheap.
+ */
 export interface StreamSocket {
   readonly local: TransportAddress
   readonly remote: TransportAddress

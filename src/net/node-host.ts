@@ -22,7 +22,8 @@ import type { Random } from '../core/random.ts'
 import { type EpochSeconds, instant } from '../core/time.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { resolveDns } from './dns.ts'
-import { connectTcp, listenTcp } from './tcp.ts'
+import { connectTcp } from './tcp-connect.ts'
+import { listenTcp } from './tcp-listen.ts'
 import { bindDgram } from './udp-dgram.ts'
 
 /** Node turns a longer delay into one millisecond. */

@@ -4,6 +4,7 @@ import { TurnpikeError } from '../core/errors.ts'
 import type { Host, UdpSocket } from '../core/host.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import { HostUdpDriver } from '../net/host-udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { ServerCounters } from '../turn/counters.ts'
 import { staticCredentials } from '../turn/credentials.ts'
@@ -52,7 +53,7 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
     },
     host.random,
   )
-  const shard = new Shard(engine, host, {
+  const shard = new Shard(engine, host.clock, (handlers) => new HostUdpDriver(host, handlers), {
     allocationCreated: (allocation) => logStart(log, allocation),
     allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
     systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),

@@ -1,16 +1,13 @@
-/**
- * One TURN engine and its sockets: feeds datagrams in, sends what comes out, and arms one timer. All that a packet
- * costs here is the one array it leaves in, and for a payload without a header not even that.
- */
+/** One TURN engine and its sockets: feeds datagrams in, carries out what comes out, and arms one timer. */
 
 import { unreachable } from '../core/errors.ts'
-import type { Host, UdpSocket } from '../core/host.ts'
-import { type Datagram, datagramOf, type SocketId, socketId } from '../core/sans-io.ts'
+import type { Clock } from '../core/host.ts'
+import { type Datagram, type SocketId, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
-import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
+import type { TransportAddress } from '../core/transport-address.ts'
+import type { UdpDriver, UdpDriverHandlers } from '../net/udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { EndReason, ServerOutput } from '../turn/outputs.ts'
-import type { Route } from '../turn/route.ts'
 import type { TurnServer } from '../turn/server.ts'
 
 export interface ShardEvents {
@@ -20,43 +17,49 @@ export interface ShardEvents {
   systemRefused(what: 'send' | 'relay-bind', reason: string): void
 }
 
+export interface Listener {
+  readonly local: TransportAddress
+  readonly receiveBufferBytes: number | undefined
+}
+
+interface PendingListener {
+  resolve(listener: Listener): void
+  reject(reason: string): void
+}
+
 export class Shard {
   readonly #engine: TurnServer
-  readonly #host: Host
+  readonly #clock: Clock
   readonly #events: ShardEvents
-  readonly #sockets = new Map<SocketId, UdpSocket>()
+  readonly #udp: UdpDriver
+  readonly #pendingListeners = new Map<SocketId, PendingListener>()
   #nextListener = 0
   #cancelTimer: () => void = () => {}
   #timerAt: Instant | undefined
 
-  constructor(engine: TurnServer, host: Host, events: ShardEvents) {
+  constructor(
+    engine: TurnServer,
+    clock: Clock,
+    createDriver: (handlers: UdpDriverHandlers) => UdpDriver,
+    events: ShardEvents,
+  ) {
     this.#engine = engine
-    this.#host = host
+    this.#clock = clock
     this.#events = events
+    this.#udp = createDriver({
+      bound: (socket, local, receiveBufferBytes) => this.#bound(socket, local, receiveBufferBytes),
+      bindFailed: (socket, reason) => this.#bindFailed(socket, reason),
+      datagram: (datagram) => this.#handleDatagram(datagram),
+      sendFailed: (reason) => this.#events.systemRefused('send', reason),
+    })
   }
 
   /** Opens a listening socket. Rejects with the system's code, such as 'EADDRINUSE'. */
-  listen(
-    address: TransportAddress,
-  ): Promise<{ local: TransportAddress; receiveBufferBytes: number | undefined }> {
+  listen(address: TransportAddress): Promise<Listener> {
     const id = socketId(this.#nextListener++)
     return new Promise((resolve, reject) => {
-      const socket = this.#host.bindUdp(
-        { address },
-        {
-          bound: (local) => {
-            this.#engine.addListener(id, local)
-            resolve({ local, receiveBufferBytes: socket.receiveBufferBytes })
-          },
-          failed: (reason) => {
-            this.#sockets.delete(id)
-            reject(reason)
-          },
-          datagram: (bytes, source) => this.#handleDatagram(datagramOf(id, source, bytes)),
-          sendFailed: (reason) => this.#events.systemRefused('send', reason),
-        },
-      )
-      this.#sockets.set(id, socket)
+      this.#pendingListeners.set(id, { resolve, reject })
+      this.#udp.bind(id, address)
     })
   }
 
@@ -64,29 +67,14 @@ export class Shard {
   close(): void {
     this.#engine.closeAll()
     this.#drain()
-    for (const socket of this.#sockets.values()) socket.close()
-    this.#sockets.clear()
+    this.#udp.closeAll()
     this.#cancelTimer()
   }
 
   #handleDatagram(datagram: Datagram): void {
-    const route = this.#engine.handleDatagram(datagram, this.#host.clock.now())
-    if (route !== undefined) this.#forward(route, datagram.bytes)
+    const route = this.#engine.handleDatagram(datagram, this.#clock.now())
+    if (route !== undefined) this.#udp.forward(route, datagram)
     this.#drain()
-  }
-
-  #forward(route: Route, bytes: Uint8Array): void {
-    const socket = this.#sockets.get(route.socket)
-    if (socket === undefined) return
-    const { headerLength, start, end, padding } = route
-    if (headerLength === 0 && padding === 0) {
-      socket.send(bytes.subarray(start, end), route.destination)
-      return
-    }
-    const packet = new Uint8Array(headerLength + end - start + padding)
-    for (let i = 0; i < headerLength; i++) packet[i] = route.header[i]!
-    packet.set(bytes.subarray(start, end), headerLength)
-    socket.send(packet, route.destination)
   }
 
   /** After every input: all outputs in order, then the timer. */
@@ -100,46 +88,51 @@ export class Shard {
   #carryOut(output: ServerOutput): void {
     switch (output.type) {
       case 'transmit':
-        this.#sockets.get(output.socket)?.send(output.bytes, output.destination)
+        this.#udp.transmit(output.socket, output.destination, output.bytes)
         return
       case 'bind-relay':
-        this.#bindRelay(output.socket, output.address)
+        this.#udp.bind(output.socket, output.address)
         return
       case 'close-relay':
-        this.#sockets.get(output.socket)?.close()
-        this.#sockets.delete(output.socket)
+        this.#udp.close(output.socket)
         return
       case 'allocation-created':
         this.#events.allocationCreated(output.allocation)
         return
       case 'allocation-ended':
-        this.#events.allocationEnded(output.allocation, output.reason, this.#host.clock.now())
+        this.#events.allocationEnded(output.allocation, output.reason, this.#clock.now())
         return
       default:
         unreachable(output)
     }
   }
 
-  #bindRelay(id: SocketId, address: TransportAddress): void {
-    const socket = this.#host.bindUdp(
-      { address },
-      {
-        bound: () => {
-          this.#engine.relayBound(id, this.#host.clock.now())
-          this.#drain()
-        },
-        failed: (reason) => {
-          this.#sockets.delete(id)
-          this.#events.systemRefused('relay-bind', reason)
-          this.#engine.relayFailed(id, reason)
-          this.#drain()
-        },
-        datagram: (bytes: Uint8Array, source: AddressWords) =>
-          this.#handleDatagram(datagramOf(id, source, bytes)),
-        sendFailed: (reason) => this.#events.systemRefused('send', reason),
-      },
-    )
-    this.#sockets.set(id, socket)
+  #bound(socket: SocketId, local: TransportAddress, receiveBufferBytes: number | undefined): void {
+    const listener = this.#takePendingListener(socket)
+    if (listener !== undefined) {
+      this.#engine.addListener(socket, local)
+      listener.resolve({ local, receiveBufferBytes })
+      return
+    }
+    this.#engine.relayBound(socket, this.#clock.now())
+    this.#drain()
+  }
+
+  #bindFailed(socket: SocketId, reason: string): void {
+    const listener = this.#takePendingListener(socket)
+    if (listener !== undefined) {
+      listener.reject(reason)
+      return
+    }
+    this.#events.systemRefused('relay-bind', reason)
+    this.#engine.relayFailed(socket, reason)
+    this.#drain()
+  }
+
+  #takePendingListener(socket: SocketId): PendingListener | undefined {
+    const pending = this.#pendingListeners.get(socket)
+    this.#pendingListeners.delete(socket)
+    return pending
   }
 
   #armTimer(): void {
@@ -151,9 +144,9 @@ export class Shard {
       this.#cancelTimer = () => {}
       return
     }
-    this.#cancelTimer = this.#host.clock.schedule(at, () => {
+    this.#cancelTimer = this.#clock.schedule(at, () => {
       this.#timerAt = undefined
-      this.#engine.handleTimeout(this.#host.clock.now())
+      this.#engine.handleTimeout(this.#clock.now())
       this.#drain()
     })
   }

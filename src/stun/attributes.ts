@@ -12,15 +12,14 @@ interface AttributeRow {
   readonly section: string
 }
 
-/** USERNAME is limited by RFC 8489 §14.3; REALM, NONCE and SOFTWARE to 763 bytes by §14.9, §14.10, §14.14. */
-const userNameBytes = 508
+/** What has to be read of text (RFC 8489 §14.3, §14.9, §14.10, §14.14); what is sent is shorter. */
 const textBytes = 763
 const anyBytes = 0xffff
 
 export const attributes = {
   'MAPPED-ADDRESS': { type: 0x0001, codec: codecs.address, section: 'RFC 8489 §14.1' },
   'CHANGE-REQUEST': { type: 0x0003, codec: codecs.changeRequest, section: 'RFC 5780 §7.2' },
-  USERNAME: { type: 0x0006, codec: codecs.text(userNameBytes), section: 'RFC 8489 §14.3' },
+  USERNAME: { type: 0x0006, codec: codecs.text(textBytes), section: 'RFC 8489 §14.3' },
   'MESSAGE-INTEGRITY': { type: 0x0008, codec: codecs.bytes(20, 20), section: 'RFC 8489 §14.5' },
   'ERROR-CODE': { type: 0x0009, codec: codecs.errorCode, section: 'RFC 8489 §14.8' },
   'UNKNOWN-ATTRIBUTES': { type: 0x000a, codec: codecs.uint16List, section: 'RFC 8489 §14.13' },
@@ -60,6 +59,7 @@ export const attributes = {
   'OTHER-ADDRESS': { type: 0x802c, codec: codecs.address, section: 'RFC 5780 §7.4' },
   'THIRD-PARTY-AUTHORIZATION': { type: 0x802e, codec: codecs.text(anyBytes), section: 'RFC 7635 §6.1' },
   'MOBILITY-TICKET': { type: 0x8030, codec: codecs.bytes(0, anyBytes), section: 'RFC 8016 §6.1' },
+  NOMINATION: { type: 0xc001, codec: codecs.uint32, section: 'draft-thatcher-ice-renomination' },
 } as const satisfies Record<string, AttributeRow>
 
 export type AttributeName = keyof typeof attributes

@@ -45,12 +45,20 @@ export function writeIntegrity(bytes: Uint8Array, offset: number, key: Integrity
   return end
 }
 
-/** Whether the message carries that integrity attribute and it is right under `key`. False when there is none. */
-export function checkIntegrity(message: Message, { algorithm, key }: IntegrityKey): boolean {
+/**
+ * Whether the message carries that integrity attribute and it is right under `key`. False when there is none, and when
+ * it is shorter than `minimumBytes`: a usage has to allow for truncation by name (RFC 8489 §14.6), and TURN does not.
+ */
+export function checkIntegrity(
+  message: Message,
+  { algorithm, key }: IntegrityKey,
+  minimumBytes: number = digestBytes[algorithm],
+): boolean {
   const offset = algorithm === 'sha1' ? message.integrityOffset : message.integritySha256Offset
   if (offset < 0) return false
   const { bytes } = message
   const length = readUint16(bytes, offset + 2)
+  if (length < minimumBytes) return false
   const covered = bytes.slice(0, offset)
   writeUint16(covered, 2, offset + 4 + length - headerBytes)
   const digest = hmac({ algorithm, key }, covered)
@@ -72,7 +80,7 @@ export function crcOf(bytes: Uint8Array): number {
   return (crc32(bytes) ^ fingerprintMask) >>> 0
 }
 
-/** Constant-time. SHA-256 may arrive truncated to 16–32 bytes (RFC 8489 §14.6): then the front is compared. */
+/** Constant-time. Of a truncated SHA-256 the front is compared. */
 function isSameDigest(received: Uint8Array, expected: Uint8Array): boolean {
   return (
     received.length <= expected.length && timingSafeEqual(received, expected.subarray(0, received.length))

@@ -4,6 +4,7 @@ import { unscheduled } from '../core/deadlines.ts'
 import type { SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import type { AuthenticatedClient, Credential } from './credential.ts'
 
 /** What others may see of an allocation: for logs, metrics and lists. */
 export interface AllocationRecord {
@@ -27,19 +28,21 @@ export interface AllocationOptions {
   readonly id: string
   readonly socket: SocketId
   readonly client: TransportAddress
-  readonly username: string
+  readonly credential: Credential
   readonly transactionId: Uint8Array
   readonly lifetime: number
   readonly createdAt: Instant
 }
 
-export class Allocation implements AllocationRecord {
+export class Allocation implements AllocationRecord, AuthenticatedClient {
   readonly kind = 'allocation'
   readonly id: string
   /** The socket and the client's address: with our own address behind the socket, the five-tuple. */
   readonly socket: SocketId
   readonly client: TransportAddress
-  readonly username: string
+  /** As last shown by its owner. */
+  credential: Credential
+  verifiedNonce: Uint8Array | undefined
   readonly createdAt: Instant
   /** The Allocate request that made it: the same one again gets the same answer (RFC 8656 §7.2). */
   readonly transactionId: Uint8Array
@@ -68,7 +71,7 @@ export class Allocation implements AllocationRecord {
     this.id = options.id
     this.socket = options.socket
     this.client = options.client
-    this.username = options.username
+    this.credential = options.credential
     this.transactionId = options.transactionId
     this.lifetime = options.lifetime
     this.createdAt = options.createdAt
@@ -76,6 +79,10 @@ export class Allocation implements AllocationRecord {
     this.relaySocket = relaySocket
     this.relayLocal = local
     this.relayed = relayed
+  }
+
+  get username(): string {
+    return this.credential.username
   }
 }
 

@@ -37,7 +37,7 @@ export class Answers {
         transactionId: reply.transactionId,
         attributes,
       },
-      reply.key === undefined ? {} : { integrity: [{ algorithm: 'sha1', key: reply.key }] },
+      reply.key === undefined ? {} : { integrity: [reply.key] },
     )
     this.#outputs.push({ type: 'transmit', socket: reply.socket, destination: reply.client, bytes })
   }

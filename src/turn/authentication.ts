@@ -1,44 +1,267 @@
 /**
- * The long-term credential mechanism on the server's side, its steps in the order of RFC 8489 §9.2.4. Keeps no
- * state: the nonce proves itself. An unknown user costs the same HMAC and gets the same answer as a known one.
+ * The long-term credential mechanism on the server's side, its steps in the order of RFC 8489 §9.2.4, with the bid-down
+ * protection of §9.2.1 and the access tokens of RFC 7635 §7. Keeps no state: the nonce proves itself, and an unknown
+ * user costs the same HMAC and gets the same answer as a known one.
  */
 
-import type { Instant } from '../core/time.ts'
+import type { Random } from '../core/random.ts'
+import type { EpochSeconds, Instant } from '../core/time.ts'
 import type { AddressWords } from '../core/transport-address.ts'
-import { checkIntegrity } from '../stun/integrity.ts'
+import { type Attribute, attributes } from '../stun/attributes.ts'
+import { readUint32, writeUint32 } from '../stun/bytes.ts'
+import { checkIntegrity, type IntegrityAlgorithm, type IntegrityKey } from '../stun/integrity.ts'
 import type { Message } from '../stun/message.ts'
+import type { MethodName } from '../stun/methods.ts'
+import { parseNonceCookie } from '../stun/nonce-cookie.ts'
+import { AccessTokens } from './access-token.ts'
+import { type AuthenticatedClient, anyone, type Credential, type KeyAlgorithm } from './credential.ts'
 import type { CredentialStore } from './credentials.ts'
-import type { NonceIssuer } from './nonce.ts'
+import { NonceIssuer } from './nonce.ts'
+import { defaults, type TurnServerOptions } from './options.ts'
+import { withoutTrailingNuls } from './username.ts'
+
+export interface AuthenticationRequest {
+  readonly message: Message
+  readonly method: MethodName
+  readonly source: AddressWords
+  readonly known: AuthenticatedClient | undefined
+}
 
 export type Authentication =
-  | { readonly type: 'authenticated'; readonly username: string; readonly key: Uint8Array }
-  /** To be answered with REALM and a fresh NONCE. `key` is there when the password was right (438). */
-  | { readonly type: 'challenged'; readonly code: 401 | 438; readonly key: Uint8Array | undefined }
-  | { readonly type: 'refused'; readonly code: 400 }
+  | {
+      readonly type: 'authenticated'
+      readonly credential: Credential
+      /** What the answer is to be signed with; undefined where nobody is authenticated. */
+      readonly key: IntegrityKey | undefined
+      /** Seconds: what an allocation may last for with this credential. */
+      readonly longestLifetime: number
+    }
+  /** To be answered with `challenge()`. `key` is there when the password was right (438). */
+  | {
+      readonly type: 'challenged'
+      readonly code: 401 | 438
+      readonly key: IntegrityKey | undefined
+      /** Undefined where the client has only done as the mechanism wants it. */
+      readonly failure: AuthenticationFailure | undefined
+    }
+  | { readonly type: 'refused'; readonly code: 400 | 420; readonly attributes: readonly Attribute[] }
 
-const nobody = { username: '', key: new Uint8Array(16) }
+export type AuthenticationFailure =
+  | 'wrong-realm'
+  | 'unknown-user'
+  | 'wrong-password'
+  | 'bad-token'
+  | 'expired'
 
-export function authenticate(
-  message: Message,
-  source: AddressWords,
-  credentials: CredentialStore,
-  nonces: NonceIssuer,
-  now: Instant,
-): Authentication {
-  // 1. No integrity: 401. MESSAGE-INTEGRITY-SHA256 alone is no integrity that we have offered.
-  if (message.integrityOffset < 0) return { type: 'challenged', code: 401, key: undefined }
-  // 2. Integrity without the attributes that it is checked by: 400.
-  const username = message.raw('USERNAME')
-  const nonce = message.raw('NONCE')
-  if (username === undefined || nonce === undefined || !message.has('REALM')) {
-    return { type: 'refused', code: 400 }
+const algorithmNumbers: Record<KeyAlgorithm, number> = { MD5: 1, 'SHA-256': 2 }
+
+const badRequest: Authentication = { type: 'refused', code: 400, attributes: [] }
+const unexpectedToken: Authentication = {
+  type: 'refused',
+  code: 420,
+  attributes: [['UNKNOWN-ATTRIBUTES', [attributes['ACCESS-TOKEN'].type]]],
+}
+const anybody: Authentication = {
+  type: 'authenticated',
+  credential: anyone,
+  key: undefined,
+  longestLifetime: Number.POSITIVE_INFINITY,
+}
+
+export class Authenticator {
+  readonly #realm: Attribute
+  readonly #realmBytes: Uint8Array
+  readonly #store: CredentialStore | undefined
+  readonly #tokens: AccessTokens | undefined
+  readonly #nonces: NonceIssuer
+  readonly #epochSeconds: () => EpochSeconds
+  /** What PASSWORD-ALGORITHMS offers, and the value's bytes: four for each, for none has parameters. */
+  readonly #offered: readonly KeyAlgorithm[]
+  readonly #offeredBytes: Uint8Array
+  /** What every challenge carries besides REALM and NONCE. */
+  readonly #offers: readonly Attribute[]
+
+  constructor(options: TurnServerOptions, random: Random) {
+    const { realm, credentials, tokenKeys = [], serverName = realm } = options
+    this.#realm = ['REALM', realm]
+    this.#realmBytes = new TextEncoder().encode(realm)
+    this.#store = credentials
+    this.#tokens = tokenKeys.length > 0 ? new AccessTokens(serverName, tokenKeys) : undefined
+    this.#epochSeconds = options.epochSeconds ?? (() => 0 as EpochSeconds)
+    this.#offered = credentials?.algorithms ?? []
+    this.#offeredBytes = encodedAlgorithms(this.#offered)
+    this.#offers = offersOf(this.#offered, this.#tokens === undefined ? undefined : serverName)
+    this.#nonces = new NonceIssuer(random.bytes(32), options.nonceLifetime ?? defaults.nonceLifetime, {
+      passwordAlgorithms: this.#offered.length > 0,
+      userAnonymity: credentials?.knowsUserHashes === true && this.#tokens === undefined,
+    })
   }
-  // 3. An unknown user, and 4. a wrong password: 401 both, after the same work.
-  const known = credentials.find(username)
-  const { key, username: name } = known ?? nobody
-  const isRight = checkIntegrity(message, { algorithm: 'sha1', key })
-  if (known === undefined || !isRight) return { type: 'challenged', code: 401, key: undefined }
-  // 5. A nonce that is not valid (any more): 438.
-  if (!nonces.isValid(nonce, source, now)) return { type: 'challenged', code: 438, key }
-  return { type: 'authenticated', username: name, key }
+
+  authenticate(request: AuthenticationRequest, now: Instant): Authentication {
+    const { message, method, source, known } = request
+    if (this.#store === undefined && this.#tokens === undefined) return anybody
+    // 1. No integrity: 401.
+    if (message.integrityOffset < 0 && message.integritySha256Offset < 0) return challenged(undefined)
+    // 2. Integrity without the attributes that it is checked by: 400.
+    const name = message.raw('USERNAME')
+    const hash = name === undefined ? message.raw('USERHASH') : undefined
+    const nonce = message.raw('NONCE')
+    const realm = message.raw('REALM')
+    if ((name ?? hash) === undefined || nonce === undefined || realm === undefined) return badRequest
+    // 3. Password algorithms that are not those we have offered: 400, for somebody on the way has changed them.
+    const choice = this.#chosenAlgorithm(message, nonce)
+    if (choice === undefined) return badRequest
+    // A token where none was asked for: RFC 7635 §7.
+    const token = message.raw('ACCESS-TOKEN')
+    if (token !== undefined && this.#tokens === undefined) return unexpectedToken
+    if (!isSame(realm, this.#realmBytes)) return challenged('wrong-realm')
+    // 4. An unknown user, and 5. a wrong password: 401 both, after the same work.
+    const username = name === undefined ? undefined : withoutTrailingNuls(name)
+    const algorithm: IntegrityAlgorithm = message.integritySha256Offset >= 0 ? 'sha256' : 'sha1'
+    const isRight = (candidate: Credential) => isSignedBy(message, candidate, choice.algorithm, algorithm)
+    const takesToken = token !== undefined && (method === 'Allocate' || method === 'Refresh')
+    const credential = takesToken
+      ? this.#byToken(username, token, isRight)
+      : this.#byName(username, hash, known?.credential, isRight)
+    if (typeof credential === 'string') {
+      // Whoever is nobody costs an HMAC too.
+      if (credential !== 'wrong-password') checkIntegrity(message, { algorithm, key: nobodysKey })
+      return challenged(credential)
+    }
+    // The answer is signed as the question was, but for clients that have chosen an algorithm: SHA-256 always (§9.2.4).
+    const isToken = credential.kind === 'token'
+    const signature = choice.isExplicit ? 'sha256' : isToken ? algorithm : 'sha1'
+    const key = { algorithm: signature, key: credential.key(choice.algorithm)! } as const
+    const secondsLeft = this.#secondsLeft(credential, method, known)
+    if (secondsLeft <= 0) return challenged('expired')
+    // 6. A nonce that is not valid (any more): 438.
+    if (!this.#isValidNonce(nonce, source, known, now)) {
+      return { type: 'challenged', code: 438, key, failure: undefined }
+    }
+    const isBound = credential.validity?.boundsLifetime === true
+    const longestLifetime = isBound ? Math.max(1, Math.floor(secondsLeft)) : Number.POSITIVE_INFINITY
+    return { type: 'authenticated', credential, key, longestLifetime }
+  }
+
+  /** What a 401 or 438 to that client carries: realm, a new nonce, and what we offer. */
+  challenge(source: AddressWords, now: Instant): Attribute[] {
+    return [this.#realm, ['NONCE', this.#nonces.issue(source, now)], ...this.#offers]
+  }
+
+  /** Whether the message shows, by a valid nonce, that its sender receives what we send there. */
+  isProven(message: Message, source: AddressWords, now: Instant): boolean {
+    const nonce = message.raw('NONCE')
+    return nonce !== undefined && this.#nonces.isValid(nonce, source, now)
+  }
+
+  /** §9.2.4, third step. Undefined is a bad request; no choice at all is MD5. */
+  #chosenAlgorithm(
+    message: Message,
+    nonce: Uint8Array,
+  ): { algorithm: KeyAlgorithm; isExplicit: boolean } | undefined {
+    const list = message.raw('PASSWORD-ALGORITHMS')
+    const choice = message.raw('PASSWORD-ALGORITHM')
+    if (list === undefined && choice === undefined) return unchosen
+    if (parseNonceCookie(String.fromCharCode(...nonce.subarray(0, 13)))?.passwordAlgorithms !== true)
+      return unchosen
+    if (list === undefined || choice === undefined || !isSame(list, this.#offeredBytes)) return undefined
+    if (choice.length !== 4) return undefined
+    const number = readUint32(choice, 0)
+    const algorithm = this.#offered.find((offered) => algorithmNumbers[offered] * 0x10000 === number)
+    return algorithm === undefined ? undefined : { algorithm, isExplicit: true }
+  }
+
+  #byToken(
+    username: Uint8Array | undefined,
+    token: Uint8Array,
+    isRight: (candidate: Credential) => boolean,
+  ): Credential | 'bad-token' | 'wrong-password' {
+    const credential = username === undefined ? undefined : this.#tokens?.open(username, token)
+    if (credential === undefined) return 'bad-token'
+    return isRight(credential) ? credential : 'wrong-password'
+  }
+
+  /** The allocation's own credential first; those of the store after it, for a password may have been changed. */
+  #byName(
+    username: Uint8Array | undefined,
+    hash: Uint8Array | undefined,
+    known: Credential | undefined,
+    isRight: (candidate: Credential) => boolean,
+  ): Credential | 'unknown-user' | 'wrong-password' {
+    const isKnown = known !== undefined && username !== undefined && known.isNamed(username)
+    if (isKnown && isRight(known)) return known
+    const found = username === undefined ? this.#store?.findByHash(hash!) : this.#store?.find(username)
+    const right = found?.find((candidate) => !(isKnown && candidate === known) && isRight(candidate))
+    if (right !== undefined) return right
+    return isKnown || (found?.length ?? 0) > 0 ? 'wrong-password' : 'unknown-user'
+  }
+
+  #isValidNonce(
+    nonce: Uint8Array,
+    source: AddressWords,
+    known: AuthenticatedClient | undefined,
+    now: Instant,
+  ): boolean {
+    if (known?.verifiedNonce !== undefined && isSame(nonce, known.verifiedNonce)) {
+      return this.#nonces.isFresh(nonce, now)
+    }
+    if (!this.#nonces.isValid(nonce, source, now)) return false
+    if (known !== undefined) known.verifiedNonce = nonce.slice()
+    return true
+  }
+
+  /** Infinity where the credential does not end, or is not asked about at this request. */
+  #secondsLeft({ validity }: Credential, method: MethodName, known: AuthenticatedClient | undefined): number {
+    const isAsked =
+      validity !== undefined &&
+      (validity.asked === 'always' ||
+        (method === 'Allocate' && known === undefined) ||
+        (method === 'Refresh' && validity.asked === 'at-refresh'))
+    return isAsked ? validity.secondsLeft(this.#epochSeconds()) : Number.POSITIVE_INFINITY
+  }
+}
+
+/** Neither PASSWORD-ALGORITHMS nor PASSWORD-ALGORITHM: a client of RFC 5389, or one that acts as such. */
+const unchosen = { algorithm: 'MD5', isExplicit: false } as const
+const nobodysKey = new Uint8Array(16)
+
+function challenged(failure: AuthenticationFailure | undefined): Authentication {
+  return { type: 'challenged', code: 401, key: undefined, failure }
+}
+
+function isSignedBy(
+  message: Message,
+  credential: Credential,
+  password: KeyAlgorithm,
+  algorithm: IntegrityAlgorithm,
+): boolean {
+  const key = credential.key(password)
+  return key !== undefined && checkIntegrity(message, { algorithm, key })
+}
+
+function encodedAlgorithms(algorithms: readonly KeyAlgorithm[]): Uint8Array {
+  const bytes = new Uint8Array(algorithms.length * 4)
+  algorithms.forEach((algorithm, i) => {
+    writeUint32(bytes, i * 4, algorithmNumbers[algorithm] * 0x10000)
+  })
+  return bytes
+}
+
+function offersOf(algorithms: readonly KeyAlgorithm[], serverName: string | undefined): Attribute[] {
+  const offers: Attribute[] = []
+  if (algorithms.length > 0) {
+    const parameters = new Uint8Array(0)
+    offers.push([
+      'PASSWORD-ALGORITHMS',
+      algorithms.map((name) => ({ algorithm: algorithmNumbers[name], parameters })),
+    ])
+  }
+  if (serverName !== undefined) offers.push(['THIRD-PARTY-AUTHORIZATION', serverName])
+  return offers
+}
+
+function isSame(x: Uint8Array, y: Uint8Array): boolean {
+  let difference = x.length ^ y.length
+  for (let i = 0; i < x.length; i++) difference |= x[i]! ^ (y[i] ?? 0)
+  return difference === 0
 }

@@ -1,42 +1,82 @@
-/** Who may allocate: user names to long-term keys (RFC 8489 §9.2). Names are bytes, as they are on the wire. */
+/** Who may allocate: user names to credentials (RFC 8489 §9.2). Names are bytes, as they are on the wire. */
 
-import { longTermKey } from '../stun/credentials.ts'
+import { longTermKey, longTermKeySha256, userHash } from '../stun/credentials.ts'
+import { opaqueString } from '../stun/opaque-string.ts'
+import { Credential, type KeyAlgorithm } from './credential.ts'
+import { type SharedSecretOptions, sharedSecretCredential } from './shared-secret.ts'
+import { decodeUsername } from './username.ts'
 
-export interface Credential {
-  /** The name in its text form, for logs and quotas. */
-  readonly username: string
-  /** The key of MESSAGE-INTEGRITY: 16 bytes. */
-  readonly key: Uint8Array
-}
-
-/** Where keys come from. An answer of undefined is "no such user". */
+/** Where credentials come from. An empty answer is "no such user". */
 export interface CredentialStore {
-  find(username: Uint8Array): Credential | undefined
+  /** What every user has a key for, in the order of preference: what PASSWORD-ALGORITHMS offers. */
+  readonly algorithms: readonly KeyAlgorithm[]
+  /** Whether every user is found by USERHASH too, so that clients may be told to keep names to themselves. */
+  readonly knowsUserHashes: boolean
+  /** More than one where a name has several passwords, as while a shared secret is being replaced. */
+  find(username: Uint8Array): readonly Credential[]
+  findByHash(hash: Uint8Array): readonly Credential[]
 }
 
+/** A password, or the MD5 key of one: then that user cannot be served by SHA-256 keys. */
 export type StaticUser = { readonly name: string } & (
   | { readonly password: string }
   | { readonly key: Uint8Array }
 )
 
-/** A store of users that do not change. Of two with one name the last counts. */
-export function staticCredentials(realm: string, users: readonly StaticUser[]): CredentialStore {
-  const byName = new Map(
-    users.map((user): [string, Credential] => [
-      user.name,
-      { username: user.name, key: 'key' in user ? user.key : longTermKey(user.name, realm, user.password) },
-    ]),
-  )
-  return { find: (username) => byName.get(decodeName(username) ?? '') }
+export interface CredentialsOptions {
+  readonly realm: string
+  readonly users?: readonly StaticUser[]
+  /** Secrets that names with a time in them are made passwords with. All are good; the newest goes first. */
+  readonly secrets?: readonly Uint8Array[]
+  /** Whether a time-limited credential ends for running allocations too. */
+  readonly strictExpiry?: boolean
 }
 
-/** Undefined for what is not UTF-8: it is nobody's name, and must not become a look-alike by replacement. */
-function decodeName(username: Uint8Array): string | undefined {
-  try {
-    return strictDecoder.decode(username)
-  } catch {
-    return undefined
+/** A store of users that do not change. Of two with one name the last counts. */
+export function staticCredentials(realm: string, users: readonly StaticUser[]): CredentialStore {
+  return credentialStore({ realm, users })
+}
+
+/** Users and secrets at once. A configured user goes by the configured password only. */
+export function credentialStore(options: CredentialsOptions): CredentialStore {
+  const { realm, users = [], secrets = [] } = options
+  const byName = new Map<string, readonly Credential[]>()
+  const byHash = new Map<string, readonly Credential[]>()
+  for (const user of users) {
+    const found = [userCredential(user, realm)]
+    byName.set(found[0]!.username, found)
+    byHash.set(textOf(userHash(user.name, realm)), found)
+  }
+  const secretOptions: SharedSecretOptions = { realm, isStrict: options.strictExpiry === true }
+  return {
+    algorithms: users.some((user) => 'key' in user) ? ['MD5'] : ['SHA-256', 'MD5'],
+    knowsUserHashes: secrets.length === 0,
+    find: (username) => {
+      const name = decodeUsername(username)
+      if (name === undefined) return nobody
+      const known = byName.get(name)
+      if (known !== undefined || secrets.length === 0) return known ?? nobody
+      return secrets.flatMap((secret) => sharedSecretCredential(name, secret, secretOptions) ?? [])
+    },
+    findByHash: (hash) => byHash.get(textOf(hash)) ?? nobody,
   }
 }
 
-const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const nobody: readonly Credential[] = []
+
+function userCredential(user: StaticUser, realm: string): Credential {
+  const username = opaqueString(user.name) ?? user.name
+  const keys: Record<KeyAlgorithm, Uint8Array | undefined> =
+    'key' in user
+      ? { MD5: user.key, 'SHA-256': undefined }
+      : {
+          MD5: longTermKey(username, realm, user.password),
+          'SHA-256': longTermKeySha256(username, realm, user.password),
+        }
+  return new Credential({ kind: 'user', username, derive: (algorithm) => keys[algorithm] })
+}
+
+/** One character a byte: a key for a Map. */
+function textOf(bytes: Uint8Array): string {
+  return String.fromCharCode(...bytes)
+}

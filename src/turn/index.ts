@@ -1,4 +1,5 @@
 export { TransportAddress } from '../core/transport-address.ts'
+export type { TokenKey } from './access-token.ts'
 export type { AllocationRecord } from './allocation.ts'
 export { TurnClient } from './client/client.ts'
 export {
@@ -18,7 +19,14 @@ export type {
   TurnFailure,
 } from './client/outputs.ts'
 export { type DropReason, ServerCounters } from './counters.ts'
-export { type Credential, type CredentialStore, type StaticUser, staticCredentials } from './credentials.ts'
+export { Credential, type CredentialOptions, type KeyAlgorithm, type Validity } from './credential.ts'
+export {
+  type CredentialStore,
+  type CredentialsOptions,
+  credentialStore,
+  type StaticUser,
+  staticCredentials,
+} from './credentials.ts'
 export type { TurnServerOptions } from './options.ts'
 export type { EndReason, ServerOutput } from './outputs.ts'
 export { type AddressRange, PeerPolicy, type PeerPolicyOptions, parseAddressRange } from './peer-policy.ts'

@@ -1,6 +1,8 @@
 /** What a TurnServer is made with, and the limits it keeps. */
 
+import type { EpochSeconds } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import type { TokenKey } from './access-token.ts'
 import type { CredentialStore } from './credentials.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import type { PortRange, RelayAddress } from './relay-address.ts'
@@ -8,8 +10,14 @@ import type { PortRange, RelayAddress } from './relay-address.ts'
 export interface TurnServerOptions {
   /** At most 127 characters; short ones keep the unauthenticated answers small. */
   readonly realm: string
-  /** undefined: no authentication, an open relay. */
+  /** undefined: no authentication, an open relay, unless there are `tokenKeys`. */
   readonly credentials: CredentialStore | undefined
+  /** Keys that access tokens are sealed with (RFC 7635). Given, clients are told of third-party authorization. */
+  readonly tokenKeys?: readonly TokenKey[]
+  /** What tokens have to be sealed for; the realm unless given. */
+  readonly serverName?: string
+  /** Wall-clock time, asked when a credential may have run out. Needed with credentials or tokens that do. */
+  readonly epochSeconds?: () => EpochSeconds
   readonly relays: readonly RelayAddress[]
   readonly relayPorts: PortRange
   readonly peerPolicy: PeerPolicy

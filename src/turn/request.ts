@@ -5,11 +5,13 @@ import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { Attribute } from '../stun/attributes.ts'
 import type { StunErrorCode } from '../stun/error-codes.ts'
+import type { IntegrityKey } from '../stun/integrity.ts'
 import type { Message } from '../stun/message.ts'
 import type { MethodName } from '../stun/methods.ts'
 import type { Allocation } from './allocation.ts'
 import type { Allocations } from './allocations.ts'
 import type { ServerCounters } from './counters.ts'
+import type { Credential } from './credential.ts'
 import type { TurnServerOptions } from './options.ts'
 import type { PeerAccess } from './peer-access.ts'
 import type { Relays } from './relay-address.ts'
@@ -21,13 +23,16 @@ export interface ReplyAddress {
   readonly method: MethodName
   /** A copy: 12 bytes. */
   readonly transactionId: Uint8Array
-  /** The key the request was authenticated with; undefined if it was not. The answer is signed with it. */
-  readonly key: Uint8Array | undefined
+  /** What the answer is signed with, for the request was authenticated; undefined if it was not. */
+  readonly key: IntegrityKey | undefined
 }
 
 export interface TurnRequest extends ReplyAddress {
   readonly message: Message
   readonly username: string
+  readonly credential: Credential
+  /** Seconds: what an allocation may last for with this credential. */
+  readonly longestLifetime: number
   readonly now: Instant
 }
 

@@ -18,14 +18,13 @@ import { classOf, type MethodName, methodName, methodNumberOf } from '../stun/me
 import type { Allocation } from './allocation.ts'
 import { Allocations } from './allocations.ts'
 import { Answers } from './answers.ts'
-import { type Authentication, authenticate } from './authentication.ts'
+import { type Authentication, Authenticator } from './authentication.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import { AllocateMethod, type BindRelay, type BindResult, firstRelaySocket } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
-import { NonceIssuer } from './nonce.ts'
-import { defaults, type TurnServerOptions } from './options.ts'
+import type { TurnServerOptions } from './options.ts'
 import type { EndReason, ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
 import { PrefixLimiter } from './prefix-limiter.ts'
@@ -46,7 +45,7 @@ import { unknownAttributes } from './understood-attributes.ts'
 export class TurnServer implements Core<ServerOutput> {
   readonly counters = new ServerCounters()
   readonly #state: ServerState
-  readonly #nonces: NonceIssuer
+  readonly #authenticator: Authenticator
   readonly #limiter: PrefixLimiter
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
@@ -58,7 +57,7 @@ export class TurnServer implements Core<ServerOutput> {
     const allocations = new Allocations(random)
     const relays = new Relays(options.relays, options.relayPorts)
     this.#state = { options, allocations, relays, peers, counters: this.counters }
-    this.#nonces = new NonceIssuer(random.bytes(32), options.nonceLifetime ?? defaults.nonceLifetime)
+    this.#authenticator = new Authenticator(options, random)
     this.#limiter = new PrefixLimiter(options.unauthenticatedRate ?? 0, randomUint32(random))
     this.#relaying = new Relaying(allocations, peers, this.counters, random)
     this.#allocate = new AllocateMethod(this.#state, random)
@@ -193,11 +192,8 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   #handleRequest(message: Message, method: MethodName, { socket, source }: Datagram, now: Instant): void {
-    const { credentials } = this.#state.options
-    const authentication: Authentication =
-      credentials === undefined
-        ? { type: 'authenticated', username: '', key: noKey }
-        : authenticate(message, source, credentials, this.#nonces, now)
+    const known = this.#state.allocations.findByClient(socket, source)
+    const authentication = this.#authenticator.authenticate({ message, method, source, known }, now)
     const reply = {
       socket,
       client: TransportAddress.from(source),
@@ -206,8 +202,9 @@ export class TurnServer implements Core<ServerOutput> {
     }
     switch (authentication.type) {
       case 'authenticated': {
-        const { username, key } = authentication
-        const request = { ...reply, key: key === noKey ? undefined : key, message, username, now }
+        const { credential, key, longestLifetime } = authentication
+        const { username } = credential
+        const request = { ...reply, key, message, username, credential, longestLifetime, now }
         this.#answers.answer(request, this.#dispatch(request))
         return
       }
@@ -227,24 +224,22 @@ export class TurnServer implements Core<ServerOutput> {
     authentication: Exclude<Authentication, { type: 'authenticated' }>,
     now: Instant,
   ): void {
-    const nonce = message.raw('NONCE')
-    const isProven = nonce !== undefined && this.#nonces.isValid(nonce, reply.client, now)
+    const isProven = this.#authenticator.isProven(message, reply.client, now)
     if (!isProven && !this.#limiter.admit(reply.client, now)) {
       this.counters.answersWithheld++
       return
     }
     if (authentication.type === 'refused') {
-      this.#answers.answer({ ...reply, key: undefined }, reject(authentication.code))
+      this.#answers.answer(
+        { ...reply, key: undefined },
+        reject(authentication.code, ...authentication.attributes),
+      )
       return
     }
     this.counters.challenges++
     this.#answers.answer(
       { ...reply, key: authentication.key },
-      reject(
-        authentication.code,
-        ['REALM', this.#state.options.realm],
-        ['NONCE', this.#nonces.issue(reply.client, now)],
-      ),
+      reject(authentication.code, ...this.#authenticator.challenge(reply.client, now)),
     )
   }
 
@@ -256,7 +251,8 @@ export class TurnServer implements Core<ServerOutput> {
     if (method === 'Allocate') return this.#allocate.handle(request, (bind) => this.#bind(bind))
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
     if (allocation === undefined || allocation.state !== 'active') return reject(437)
-    if (allocation.username !== request.username) return reject(441)
+    if (!request.credential.isSameOwner(allocation.credential)) return reject(441)
+    allocation.credential = request.credential
     const known = { ...request, allocation }
     switch (method) {
       case 'Refresh':
@@ -307,6 +303,3 @@ export class TurnServer implements Core<ServerOutput> {
 function isRequest(bytes: Uint8Array): boolean {
   return classOf(readUint16(bytes, 0)) === 'request'
 }
-
-/** Stands for "authenticated by nobody": a server without authentication. */
-const noKey = new Uint8Array(0)

@@ -4,14 +4,25 @@ import { type AttributeName, attributes, isComprehensionRequired } from '../stun
 import type { Message } from '../stun/message.ts'
 import type { MethodName } from '../stun/methods.ts'
 
-const always: readonly AttributeName[] = ['USERNAME', 'REALM', 'NONCE', 'MESSAGE-INTEGRITY']
+const always: readonly AttributeName[] = [
+  'USERNAME',
+  'USERHASH',
+  'REALM',
+  'NONCE',
+  'PASSWORD-ALGORITHM',
+  'MESSAGE-INTEGRITY',
+  'MESSAGE-INTEGRITY-SHA256',
+]
 
-/** RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. */
+/**
+ * RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. An ACCESS-TOKEN has been
+ * refused before where nobody has asked for one (RFC 7635 §7).
+ */
 const byMethod: Partial<Record<MethodName, readonly AttributeName[]>> = {
-  Allocate: ['REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY', 'EVEN-PORT'],
-  Refresh: ['LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
-  CreatePermission: ['XOR-PEER-ADDRESS'],
-  ChannelBind: ['CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],
+  Allocate: ['ACCESS-TOKEN', 'REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY', 'EVEN-PORT'],
+  Refresh: ['ACCESS-TOKEN', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
+  CreatePermission: ['ACCESS-TOKEN', 'XOR-PEER-ADDRESS'],
+  ChannelBind: ['ACCESS-TOKEN', 'CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],
 }
 
 const understood = new Map(

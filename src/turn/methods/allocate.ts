@@ -8,7 +8,7 @@ import { type SocketId, socketId } from '../../core/sans-io.ts'
 import type { Instant } from '../../core/time.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
 import { Allocation } from '../allocation.ts'
-import { defaults, limits } from '../options.ts'
+import { limits } from '../options.ts'
 import type { PortParity } from '../port-pool.ts'
 import type { Relay } from '../relay-address.ts'
 import {
@@ -98,9 +98,9 @@ export class AllocateMethod {
         id: randomUint32(this.#random).toString(16).padStart(8, '0'),
         socket,
         client,
-        username: request.username,
+        credential: request.credential,
         transactionId: request.transactionId,
-        lifetime: grantedLifetime(message, options.maxLifetime ?? defaults.maxLifetime),
+        lifetime: grantedLifetime(request, options),
         createdAt: request.now,
       },
       this.#takeSocket(),

@@ -1,8 +1,14 @@
 /** Refresh: RFC 8656 §8.2. */
 
-import type { Message } from '../../stun/message.ts'
-import { defaults } from '../options.ts'
-import { type AllocationRequest, type Outcome, reject, type ServerState, succeed } from '../request.ts'
+import { defaults, type TurnServerOptions } from '../options.ts'
+import {
+  type AllocationRequest,
+  type Outcome,
+  reject,
+  type ServerState,
+  succeed,
+  type TurnRequest,
+} from '../request.ts'
 
 /** `release` ends the allocation; the answer is sent all the same. */
 export function handleRefresh(request: AllocationRequest, state: ServerState, release: () => void): Outcome {
@@ -13,13 +19,17 @@ export function handleRefresh(request: AllocationRequest, state: ServerState, re
     release()
     return succeed(['LIFETIME', 0])
   }
-  const lifetime = grantedLifetime(message, state.options.maxLifetime ?? defaults.maxLifetime)
+  const lifetime = grantedLifetime(request, state.options)
   state.allocations.refresh(allocation, lifetime, now)
   return succeed(['LIFETIME', lifetime])
 }
 
-/** The lifetime in seconds that Allocate (§7.2) and Refresh (§8.2) grant: between the default and the maximum. */
-export function grantedLifetime(message: Message, maximum: number): number {
+/** The lifetime in seconds that Allocate (§7.2) and Refresh (§8.2) grant: between the default and the maximum, but never beyond the credential (RFC 7635 §9). */
+export function grantedLifetime(
+  { message, longestLifetime }: TurnRequest,
+  options: TurnServerOptions,
+): number {
+  const maximum = Math.min(options.maxLifetime ?? defaults.maxLifetime, longestLifetime)
   const proposed = Math.min(message.get('LIFETIME') ?? 0, maximum)
   return Math.max(proposed, Math.min(defaults.lifetime, maximum))
 }

@@ -1,0 +1,55 @@
+/** When to nominate, and when to move to another pair. */
+
+import { type Instant, later } from '../core/time.ts'
+import type { CandidatePair } from './candidate-pair.ts'
+import { minimumRtoMs } from './check.ts'
+import { comparePriority } from './pair-priority.ts'
+import type { PolicyView } from './policy.ts'
+import { isImplausible } from './policy-checks.ts'
+
+/** A path has to be this much faster than the selected one, in both measures, for its speed alone. */
+const rttGainMs = 10
+const rttGainFactor = 0.85
+
+/**
+ * The best valid pair, as soon as no better one can still win. A better pair can win while it has not been checked, or
+ * while its latest check has been under way for less time than the best pair's answer took. When the choice is between
+ * a relay and a direct path, for the first check is often the one that opens a NAT, a first retransmission is waited
+ * for too, unless both sides know renomination and so a choice is not for good.
+ */
+export function defaultNominate(
+  view: PolicyView,
+): CandidatePair | { readonly waitUntil: Instant } | undefined {
+  const best = view.pairs.find((pair) => pair.isValid)
+  if (best === undefined) return undefined
+  if (best.isRelayed && view.canRenominate) return best
+  let waitUntil: Instant | undefined
+  for (const pair of view.pairs) {
+    if (pair === best) break
+    const until = canWinUntil(pair, best, view)
+    if (until === undefined || until <= view.now) continue
+    if (waitUntil === undefined || until > waitUntil) waitUntil = until
+  }
+  return waitUntil === undefined ? best : { waitUntil }
+}
+
+/** Until when it is open whether `pair` wins; undefined if it cannot. */
+function canWinUntil(pair: CandidatePair, best: CandidatePair, view: PolicyView): Instant | undefined {
+  if (pair.isValid || pair.state === 'failed' || isImplausible(pair, view)) return undefined
+  const roundTripMs = best.rttMs ?? minimumRtoMs
+  // It will be checked within a few Ta, and then the question is asked again.
+  if (pair.check === undefined) return later(view.now, minimumRtoMs + roundTripMs)
+  if (best.isRelayed && !pair.isRelayed) {
+    return later(pair.checkedAt ?? view.now, minimumRtoMs + roundTripMs)
+  }
+  return later(pair.check.sentAt, roundTripMs)
+}
+
+/** A direct path is better than a relayed one; of equals, the one that is faster by a margin that is no noise. */
+export function defaultShouldSwitch(selected: CandidatePair, other: CandidatePair): boolean {
+  if (selected.isRelayed !== other.isRelayed) return selected.isRelayed
+  if (selected.rttMs === undefined || other.rttMs === undefined) {
+    return comparePriority(other.priority, selected.priority) > 0 && selected.rttMs === undefined
+  }
+  return selected.rttMs - other.rttMs >= rttGainMs && other.rttMs <= selected.rttMs * rttGainFactor
+}

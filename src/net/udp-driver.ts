@@ -1,0 +1,31 @@
+/**
+ * The UDP sockets of one engine, by the engine's own numbers: what a shard asks of the machine. Two drivers
+ * implement it: one over any Host (node:dgram, a simulated host), one over batched system calls (udp-mmsg/).
+ */
+
+import type { Datagram, SocketId } from '../core/sans-io.ts'
+import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
+import type { Route } from '../turn/route.ts'
+
+export interface UdpDriver {
+  /** Opens a socket under that number. The answer is `handlers.bound` or `bindFailed`, never before this returns. */
+  bind(socket: SocketId, address: TransportAddress): void
+  /** Sends an array that nobody changes afterwards. A socket that is not there is no fault: it has just closed. */
+  transmit(socket: SocketId, destination: AddressWords, bytes: Uint8Array): void
+  /** Sends what the route says of the datagram that is being handed in, from inside `handlers.datagram`. */
+  forward(route: Route, datagram: Datagram): void
+  /** Closes at once; the number may be used again. */
+  close(socket: SocketId): void
+  closeAll(): void
+}
+
+export interface UdpDriverHandlers {
+  /** The socket is bound; `local` carries the port in use. */
+  bound(socket: SocketId, local: TransportAddress, receiveBufferBytes: number | undefined): void
+  /** It could not be bound, and its number is free. `reason` is the system's code, such as EADDRINUSE. */
+  bindFailed(socket: SocketId, reason: string): void
+  /** The datagram is the driver's own, and overwritten by the next. */
+  datagram(datagram: Datagram): void
+  /** A packet that the system refused, after the fact. */
+  sendFailed(reason: string): void
+}

@@ -1,0 +1,81 @@
+/** Requests signed in every way that RFC 8489 §9.2 knows, right and wrong. */
+
+import type { Attribute } from '../../src/stun/attributes.ts'
+import { encodeMessage } from '../../src/stun/encode.ts'
+import type { IntegrityKey } from '../../src/stun/integrity.ts'
+import { checkIntegrity } from '../../src/stun/integrity.ts'
+import type { Message } from '../../src/stun/message.ts'
+import type { MethodName } from '../../src/stun/methods.ts'
+import { TurnClient, type TurnHarness } from './turn-harness.ts'
+
+export const allocateUdp: readonly Attribute[] = [['REQUESTED-TRANSPORT', 17]]
+
+/** PASSWORD-ALGORITHMS or PASSWORD-ALGORITHM of these numbers, without parameters. */
+export function algorithms(...numbers: number[]): Attribute {
+  return ['PASSWORD-ALGORITHMS', numbers.map((algorithm) => ({ algorithm, parameters: new Uint8Array(0) }))]
+}
+
+export function algorithm(number: number): Attribute {
+  return ['PASSWORD-ALGORITHM', { algorithm: number, parameters: new Uint8Array(0) }]
+}
+
+export interface SignedRequest {
+  readonly method?: MethodName
+  readonly attributes?: readonly Attribute[]
+  readonly integrity?: readonly IntegrityKey[]
+  readonly transactionId?: Uint8Array
+}
+
+/** A client that says exactly what a test tells it to. */
+export class RawClient {
+  readonly harness: TurnHarness
+  readonly #client: TurnClient
+
+  constructor(harness: TurnHarness, address = harness.newAddress()) {
+    this.harness = harness
+    this.#client = new TurnClient(harness, address, 'nobody', 'nothing')
+  }
+
+  get address() {
+    return this.#client.address
+  }
+
+  encode({ method = 'Allocate', attributes = [], integrity = [], transactionId }: SignedRequest): Uint8Array {
+    return encodeMessage(
+      {
+        class: 'request',
+        method,
+        transactionId: transactionId ?? this.harness.random.bytes(12),
+        attributes: method === 'Allocate' ? [...allocateUdp, ...attributes] : attributes,
+      },
+      { integrity },
+    )
+  }
+
+  /** The one answer; undefined for silence. */
+  send(request: SignedRequest): Message | undefined {
+    return this.#client.exchange(this.encode(request))
+  }
+
+  exchange(bytes: Uint8Array): Message | undefined {
+    return this.#client.exchange(bytes)
+  }
+
+  /** The 401 to a request without credentials. */
+  challenge(): Message {
+    const answer = this.send({})
+    if (answer === undefined) throw new Error('no challenge')
+    return answer
+  }
+}
+
+/** Which integrity the message carries that is right under the key; undefined for none. */
+export function signatureOf(message: Message | undefined, key: Uint8Array): 'sha1' | 'sha256' | undefined {
+  if (message === undefined) return undefined
+  if (checkIntegrity(message, { algorithm: 'sha1', key })) return 'sha1'
+  return checkIntegrity(message, { algorithm: 'sha256', key }) ? 'sha256' : undefined
+}
+
+export function hasIntegrity(message: Message): boolean {
+  return message.integrityOffset >= 0 || message.integritySha256Offset >= 0
+}

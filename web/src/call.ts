@@ -1,0 +1,135 @@
+/** One call: perfect negotiation over the signaling server, media both ways, a data channel for the chat. */
+
+import type { IceServer, SignalData } from '../../src/signaling/protocol.ts'
+
+export interface CallHandlers {
+  send(data: SignalData): void
+  stream(stream: MediaStream): void
+  chat(text: string): void
+  /** The chat can be used, or cannot any more. */
+  chatOpen(isOpen: boolean): void
+  stateChanged(state: RTCPeerConnectionState): void
+}
+
+export interface CallOptions {
+  /** Who has called makes the offer, and gives way to nobody; who was called is polite. */
+  readonly isCaller: boolean
+  readonly iceServers: readonly IceServer[]
+  readonly relayOnly: boolean
+  readonly media: MediaStream
+}
+
+export class Call {
+  readonly connection: RTCPeerConnection
+  readonly #handlers: CallHandlers
+  readonly #options: CallOptions
+  #chat: RTCDataChannel | undefined
+  #isMakingOffer = false
+  #ignoresOffer = false
+  #hasMedia = false
+
+  constructor(options: CallOptions, handlers: CallHandlers) {
+    this.#options = options
+    this.#handlers = handlers
+    this.connection = new RTCPeerConnection(this.#configuration(options.relayOnly))
+    const { connection } = this
+    connection.onnegotiationneeded = () => this.#offer()
+    connection.onicecandidate = ({ candidate }) =>
+      handlers.send({ candidate: candidate === null ? null : (candidate.toJSON() as { candidate: string }) })
+    connection.ontrack = ({ streams: [stream], track }) => handlers.stream(stream ?? new MediaStream([track]))
+    connection.ondatachannel = ({ channel }) => this.#adopt(channel)
+    connection.onconnectionstatechange = () => {
+      handlers.stateChanged(connection.connectionState)
+      if (connection.connectionState === 'failed' && options.isCaller) connection.restartIce()
+    }
+    if (options.isCaller) {
+      this.#adopt(connection.createDataChannel('chat'))
+      this.#addMedia()
+    }
+  }
+
+  async receive(data: SignalData): Promise<void> {
+    if ('candidate' in data) await this.#receiveCandidate(data.candidate)
+    else await this.#receiveDescription(data.description)
+  }
+
+  say(text: string): void {
+    if (this.#chat?.readyState === 'open') this.#chat.send(text)
+  }
+
+  /** Moves the call, while it goes on, to the relay or away from it. */
+  setRelayOnly(relayOnly: boolean): void {
+    this.connection.setConfiguration(this.#configuration(relayOnly))
+    this.connection.restartIce()
+  }
+
+  close(): void {
+    this.connection.onconnectionstatechange = null
+    this.#handlers.chatOpen(false)
+    this.connection.close()
+  }
+
+  #configuration(relayOnly: boolean): RTCConfiguration {
+    return {
+      iceServers: this.#options.iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
+      iceTransportPolicy: relayOnly ? 'relay' : 'all',
+      bundlePolicy: 'max-bundle',
+    }
+  }
+
+  /** The callee waits for the offer with it: then its tracks go into the answer, and no second round is needed. */
+  #addMedia(): void {
+    if (this.#hasMedia) return
+    this.#hasMedia = true
+    const { media } = this.#options
+    for (const track of media.getTracks()) this.connection.addTrack(track, media)
+  }
+
+  async #offer(): Promise<void> {
+    try {
+      this.#isMakingOffer = true
+      await this.connection.setLocalDescription()
+      this.#sendDescription()
+    } finally {
+      this.#isMakingOffer = false
+    }
+  }
+
+  async #receiveDescription(description: RTCSessionDescriptionInit): Promise<void> {
+    const { connection } = this
+    const collides =
+      description.type === 'offer' && (this.#isMakingOffer || connection.signalingState !== 'stable')
+    this.#ignoresOffer = this.#options.isCaller && collides
+    if (this.#ignoresOffer) return
+    await connection.setRemoteDescription(description)
+    if (description.type !== 'offer') return
+    this.#addMedia()
+    await connection.setLocalDescription()
+    this.#sendDescription()
+  }
+
+  async #receiveCandidate(candidate: RTCIceCandidateInit | null): Promise<void> {
+    try {
+      await this.connection.addIceCandidate(candidate ?? undefined)
+    } catch (error) {
+      // Candidates of an offer that was ignored fit nothing.
+      if (!this.#ignoresOffer) throw error
+    }
+  }
+
+  #sendDescription(): void {
+    const { type, sdp } = this.connection.localDescription!
+    this.#handlers.send({ description: { type, sdp } })
+  }
+
+  #adopt(channel: RTCDataChannel): void {
+    if (channel.label !== 'chat') return
+    this.#chat = channel
+    channel.onopen = () => this.#handlers.chatOpen(true)
+    channel.onclose = () => this.#handlers.chatOpen(false)
+    channel.onmessage = ({ data }) => {
+      if (typeof data === 'string') this.#handlers.chat(data)
+    }
+    if (channel.readyState === 'open') this.#handlers.chatOpen(true)
+  }
+}
