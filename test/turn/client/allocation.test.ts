@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../../src/core/transport-address.ts'
-import { longTermKey } from '../../../src/stun/credentials.ts'
+import { longTermKeySha256, userHash } from '../../../src/stun/credentials.ts'
 import { checkIntegrity } from '../../../src/stun/integrity.ts'
 import { listening, peerA, realm } from '../../support/turn-harness.ts'
 import { answer, errorAnswer, VirtualTurn } from '../../support/virtual-turn.ts'
 
-const key = { algorithm: 'sha1', key: longTermKey('alice', realm, 'wonder') } as const
+const key = { algorithm: 'sha256', key: longTermKeySha256('alice', realm, 'wonder') } as const
 const other = TransportAddress.of('198.51.100.2', 3478)
 
 describe('an allocation', () => {
@@ -18,7 +18,7 @@ describe('an allocation', () => {
     expect(virtual.client.allocation?.relayed).toHaveLength(1)
     const [first, second] = virtual.requests('Allocate')
     expect(first!.has('USERNAME') || first!.has('MESSAGE-INTEGRITY')).toBe(false)
-    expect(second!.get('USERNAME')).toBe('alice')
+    expect(second!.get('USERHASH')).toEqual(userHash('alice', realm))
     expect(checkIntegrity(second!, key)).toBe(true)
     expect(virtual.requests('Allocate')).toHaveLength(2)
   })
