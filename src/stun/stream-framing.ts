@@ -26,6 +26,10 @@ const firstCarryBytes = 1024
 const nothing = new Uint8Array(0)
 
 export class StreamFramer {
+  /** Where the message that `advance` has found lies: `start` to `end` of `bytes`, which belong to the reader. */
+  bytes: Uint8Array = nothing
+  start = 0
+  end = 0
   readonly #allowLegacyChannels: boolean
   #chunk: Uint8Array = nothing
   #at = 0
@@ -50,8 +54,8 @@ export class StreamFramer {
   }
 
   /**
-   * Takes the next bytes of the stream, of any number. They belong to the framer from here on. `next` has to be
-   * called until it gives undefined before more is pushed; throws a RangeError otherwise.
+   * Takes the next bytes of the stream, of any number. They belong to the framer from here on. The messages before
+   * have to be read until there are none; throws a RangeError otherwise.
    */
   push(bytes: Uint8Array): void {
     if (this.#at < this.#chunk.length && this.#fault === undefined) {
@@ -62,12 +66,17 @@ export class StreamFramer {
   }
 
   /**
-   * The next whole message, without the padding of ChannelData; undefined when more bytes are needed, or after a
-   * fault. The bytes belong to the reader; most often they are a view of what was pushed.
+   * Finds the next whole message and leaves it in `bytes`, `start` and `end`, without the padding of ChannelData;
+   * false when more bytes are needed, or after a fault. Most often it lies in what was pushed, and nothing is copied.
    */
-  next(): Uint8Array | undefined {
-    if (this.#fault !== undefined) return undefined
+  advance(): boolean {
+    if (this.#fault !== undefined) return false
     return this.#carried > 0 ? this.#fromCarry() : this.#fromChunk()
+  }
+
+  /** As `advance`, with the message as an array; undefined where that is false. */
+  next(): Uint8Array | undefined {
+    return this.advance() ? this.bytes.subarray(this.start, this.end) : undefined
   }
 
   /** What has arrived behind the messages read so far: of a connection that carries other bytes from here on. */
@@ -79,25 +88,28 @@ export class StreamFramer {
     return rest
   }
 
-  #fromChunk(): Uint8Array | undefined {
+  #fromChunk(): boolean {
     const chunk = this.#chunk
     const at = this.#at
     const available = chunk.length - at
-    if (available === 0) return undefined
+    if (available === 0) {
+      this.#forget()
+      return false
+    }
     const size = this.#sizeAt(chunk, at, available)
-    if (size < 0) return undefined
+    if (size < 0) return false
     if (size === 0 || size > available) {
       this.#append(available, size)
-      return undefined
+      return false
     }
     this.#at = at + size
     return this.#finish(chunk, at)
   }
 
-  #fromCarry(): Uint8Array | undefined {
+  #fromCarry(): boolean {
     for (;;) {
       const size = this.#sizeAt(this.#carry, 0, this.#carried)
-      if (size < 0) return undefined
+      if (size < 0) return false
       const prefix = this.#carry[0]! <= 3 ? stunPrefix : channelDataHeader
       const wanted = this.#carried < prefix ? prefix : size
       if (this.#carried === wanted) {
@@ -107,7 +119,7 @@ export class StreamFramer {
         return this.#finish(whole, 0)
       }
       const available = Math.min(this.#chunk.length - this.#at, wanted - this.#carried)
-      if (available === 0) return undefined
+      if (available === 0) return false
       this.#append(available, size)
     }
   }
@@ -143,11 +155,13 @@ export class StreamFramer {
     this.#at += count
   }
 
-  #finish(bytes: Uint8Array, at: number): Uint8Array {
+  #finish(bytes: Uint8Array, at: number): true {
     const isStun = bytes[at]! <= 3
     if (isStun) this.#hasSeenStun = true
-    const size = (isStun ? headerBytes : channelDataHeader) + readUint16(bytes, at + 2)
-    return bytes.subarray(at, at + size)
+    this.bytes = bytes
+    this.start = at
+    this.end = at + (isStun ? headerBytes : channelDataHeader) + readUint16(bytes, at + 2)
+    return true
   }
 
   #fail(fault: FramingFault): -1 {
@@ -157,6 +171,7 @@ export class StreamFramer {
   }
 
   #forget(): void {
+    this.bytes = nothing
     this.#chunk = nothing
     this.#at = 0
     this.#carry = nothing

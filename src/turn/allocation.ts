@@ -5,11 +5,13 @@ import type { SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { AuthenticatedClient, Credential } from './credential.ts'
+import type { ClientTransport } from './socket-numbers.ts'
 
 /** What others may see of an allocation: for logs, metrics and lists. */
 export interface AllocationRecord {
   readonly id: string
   readonly client: TransportAddress
+  readonly transport: ClientTransport
   /** The relayed transport address as the client was told it. */
   readonly relayed: TransportAddress
   readonly username: string
@@ -28,6 +30,7 @@ export interface AllocationOptions {
   readonly id: string
   readonly socket: SocketId
   readonly client: TransportAddress
+  readonly transport: ClientTransport
   readonly credential: Credential
   readonly transactionId: Uint8Array
   readonly lifetime: number
@@ -40,6 +43,7 @@ export class Allocation implements AllocationRecord, AuthenticatedClient {
   /** The socket and the client's address: with our own address behind the socket, the five-tuple. */
   readonly socket: SocketId
   readonly client: TransportAddress
+  readonly transport: ClientTransport
   /** As last shown by its owner. */
   credential: Credential
   verifiedNonce: Uint8Array | undefined
@@ -71,6 +75,7 @@ export class Allocation implements AllocationRecord, AuthenticatedClient {
     this.id = options.id
     this.socket = options.socket
     this.client = options.client
+    this.transport = options.transport
     this.credential = options.credential
     this.transactionId = options.transactionId
     this.lifetime = options.lifetime

@@ -55,4 +55,6 @@ export const limits = {
   bindAttempts: 32,
   /** Limit: the payload of one UDP datagram over IPv4. */
   datagramBytes: 65_507,
+  /** Limit: the longest STUN message, as its 16-bit length can say it. */
+  messageBytes: 20 + 0xfffc,
 } as const

@@ -19,4 +19,5 @@ export type ServerOutput =
   | { readonly type: 'allocation-created'; readonly allocation: AllocationRecord }
   | { readonly type: 'allocation-ended'; readonly allocation: AllocationRecord; readonly reason: EndReason }
 
-export type EndReason = 'expired' | 'released' | 'shutdown'
+/** `disconnected`: the client's TCP or TLS connection was closed. */
+export type EndReason = 'expired' | 'released' | 'disconnected' | 'shutdown'

@@ -9,6 +9,7 @@ import { type Datagram, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { AddressWords } from '../core/transport-address.ts'
 import { readUint16 } from '../stun/bytes.ts'
+import { streamPadding } from '../stun/stream-framing.ts'
 import type { Allocation } from './allocation.ts'
 import type { Allocations } from './allocations.ts'
 import { channelDataEnd, channelDataHeaderBytes, writeChannelDataHeader } from './channel-data.ts'
@@ -18,6 +19,7 @@ import { limits } from './options.ts'
 import type { PeerAccess } from './peer-access.ts'
 import type { MutableRoute, Route } from './route.ts'
 import { readSendIndication, type SendIndication } from './send-indication.ts'
+import { isStreamSocket } from './socket-numbers.ts'
 
 export class Relaying {
   readonly #allocations: Allocations
@@ -116,15 +118,18 @@ export class Relaying {
       (channel !== undefined && channel.permission.deadline > now) ||
       this.#allocations.findPermission(allocation, peer, now) !== undefined
     if (!isPermitted) return this.#drop('no-permission')
+    const isStream = isStreamSocket(allocation.socket)
     let headerLength = channelDataHeaderBytes
     let padding = 0
     if (channel !== undefined) {
       writeChannelDataHeader(this.#header, channel.number, length)
+      if (isStream) padding = streamPadding(length)
     } else {
       headerLength = this.#dataIndications.write(this.#header, peer, length)
-      padding = -length & 3
+      padding = streamPadding(length)
     }
-    if (headerLength + length + padding > limits.datagramBytes) return this.#drop('oversize')
+    const longest = isStream ? limits.messageBytes : limits.datagramBytes
+    if (headerLength + length + padding > longest) return this.#drop('oversize')
     allocation.packetsToClient++
     allocation.bytesToClient += length
     this.#counters.packetsToClient++

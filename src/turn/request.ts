@@ -15,6 +15,7 @@ import type { Credential } from './credential.ts'
 import type { TurnServerOptions } from './options.ts'
 import type { PeerAccess } from './peer-access.ts'
 import type { Relays } from './relay-address.ts'
+import type { ClientTransport } from './socket-numbers.ts'
 
 /** What is needed to answer, also later. */
 export interface ReplyAddress {
@@ -43,6 +44,8 @@ export interface AllocationRequest extends TurnRequest {
 
 /** What the methods work on. */
 export interface ServerState {
+  /** The connections of clients that come in by TCP or TLS; every other socket is UDP. */
+  readonly transports: Map<SocketId, ClientTransport>
   readonly options: TurnServerOptions
   readonly allocations: Allocations
   readonly relays: Relays

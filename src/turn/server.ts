@@ -9,7 +9,7 @@ import type { Random } from '../core/random.ts'
 import { randomUint32 } from '../core/random.ts'
 import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
-import { TransportAddress } from '../core/transport-address.ts'
+import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { readUint16 } from '../stun/bytes.ts'
 import { packetKind } from '../stun/demux.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
@@ -20,7 +20,7 @@ import { Allocations } from './allocations.ts'
 import { Answers } from './answers.ts'
 import { type Authentication, Authenticator } from './authentication.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
-import { AllocateMethod, type BindRelay, type BindResult, firstRelaySocket } from './methods/allocate.ts'
+import { AllocateMethod, type BindRelay, type BindResult } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
@@ -40,6 +40,7 @@ import {
 } from './request.ts'
 import type { Route } from './route.ts'
 import { isSendIndication } from './send-indication.ts'
+import { type ClientTransport, firstRelaySocket, isRelaySocket, isStreamSocket } from './socket-numbers.ts'
 import { unknownAttributes } from './understood-attributes.ts'
 
 export class TurnServer implements Core<ServerOutput> {
@@ -56,7 +57,7 @@ export class TurnServer implements Core<ServerOutput> {
     const peers = new PeerAccess(options, random)
     const allocations = new Allocations(random)
     const relays = new Relays(options.relays, options.relayPorts)
-    this.#state = { options, allocations, relays, peers, counters: this.counters }
+    this.#state = { options, allocations, relays, peers, counters: this.counters, transports: new Map() }
     this.#authenticator = new Authenticator(options, random)
     this.#limiter = new PrefixLimiter(options.unauthenticatedRate ?? 0, randomUint32(random))
     this.#relaying = new Relaying(allocations, peers, this.counters, random)
@@ -70,12 +71,30 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state.peers.addListening(local)
   }
 
+  /** A client has connected by TCP or TLS: from here on its messages arrive on this socket. */
+  streamOpened(socket: SocketId, transport: Exclude<ClientTransport, 'udp'>): void {
+    if (!isStreamSocket(socket)) throw new RangeError(`not the number of a stream: ${socket}`)
+    this.#state.transports.set(socket, transport)
+  }
+
+  /** The connection is gone, and with it its allocation, at once. */
+  streamClosed(socket: SocketId, client: AddressWords): void {
+    this.#state.transports.delete(socket)
+    const allocation = this.#state.allocations.findByClient(socket, client)
+    if (allocation !== undefined) this.#end(allocation, 'disconnected')
+  }
+
+  /** Whether there is an allocation on that five-tuple, or one is being made. */
+  hasAllocation(socket: SocketId, client: AddressWords): boolean {
+    return this.#state.allocations.findByClient(socket, client) !== undefined
+  }
+
   /**
-   * Takes a datagram from a client or, on a relay socket, from a peer. The route says what to forward, and is good
+   * Takes a datagram from a client (a message, if it comes by a stream) or, on a relay socket, from a peer. The route says what to forward, and is good
    * until the next input; undefined when there is nothing to forward. Outputs may have come up besides.
    */
   handleDatagram(datagram: Datagram, now: Instant): Route | undefined {
-    if (datagram.socket >= firstRelaySocket) return this.#relaying.fromPeer(datagram, now)
+    if (isRelaySocket(datagram.socket)) return this.#relaying.fromPeer(datagram, now)
     const { bytes, start, end } = datagram
     const first = start < end ? bytes[start] : undefined
     const kind = packetKind(first)
@@ -164,7 +183,7 @@ export class TurnServer implements Core<ServerOutput> {
     if (fault !== 'attribute-overrun' || isOwn || method === undefined || !isRequest(bytes)) {
       return this.#drop('bad-message')
     }
-    if (!this.#limiter.admit(source, now)) {
+    if (!this.#mayAnswer(socket, source, now)) {
       this.counters.answersWithheld++
       return
     }
@@ -175,7 +194,7 @@ export class TurnServer implements Core<ServerOutput> {
 
   /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
   #handleBinding(message: Message, { socket, source }: Datagram, now: Instant): void {
-    if (!this.#limiter.admit(source, now)) {
+    if (!this.#mayAnswer(socket, source, now)) {
       this.counters.answersWithheld++
       return
     }
@@ -225,7 +244,7 @@ export class TurnServer implements Core<ServerOutput> {
     now: Instant,
   ): void {
     const isProven = this.#authenticator.isProven(message, reply.client, now)
-    if (!isProven && !this.#limiter.admit(reply.client, now)) {
+    if (!isProven && !this.#mayAnswer(reply.socket, reply.client, now)) {
       this.counters.answersWithheld++
       return
     }
@@ -289,6 +308,11 @@ export class TurnServer implements Core<ServerOutput> {
     this.counters.allocations = this.#state.allocations.size
     this.#outputs.push({ type: 'close-relay', socket: allocation.relaySocket })
     if (wasActive) this.#outputs.push({ type: 'allocation-ended', allocation, reason })
+  }
+
+  /** Whether an answer may go to who has not authenticated. A stream's source is proved: it cannot be a victim. */
+  #mayAnswer(socket: SocketId, source: AddressWords, now: Instant): boolean {
+    return isStreamSocket(socket) || this.#limiter.admit(source, now)
   }
 
   #isLegacyChannel(first = 0): boolean {

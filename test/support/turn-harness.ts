@@ -15,6 +15,7 @@ import type { ServerOutput } from '../../src/turn/outputs.ts'
 import { PeerPolicy } from '../../src/turn/peer-policy.ts'
 import type { Route } from '../../src/turn/route.ts'
 import { TurnServer } from '../../src/turn/server.ts'
+import { firstStreamSocket } from '../../src/turn/socket-numbers.ts'
 import { seededRandom } from './random.ts'
 
 export const realm = 'example.org'
@@ -45,6 +46,7 @@ export class TurnHarness {
   bindPolicy: BindPolicy = () => undefined
   /** Relay sockets that are open, by number. */
   readonly relaySockets = new Map<SocketId, TransportAddress>()
+  #nextStream = firstStreamSocket
 
   constructor(options: Partial<TurnServerOptions> = {}) {
     this.server = new TurnServer(
@@ -70,6 +72,13 @@ export class TurnHarness {
 
   client(user = 'alice', password = 'wonder', address = this.newAddress()): TurnClient {
     return new TurnClient(this, address, user, password)
+  }
+
+  /** A client that has connected by TCP or TLS. */
+  streamClient(transport: 'tcp' | 'tls' = 'tcp', user = 'alice', password = 'wonder'): TurnClient {
+    const socket = socketId(this.#nextStream++)
+    this.server.streamOpened(socket, transport)
+    return new TurnClient(this, this.newAddress(), user, password, socket)
   }
 
   newAddress(): TransportAddress {
@@ -143,10 +152,19 @@ export class TurnClient {
   readonly address: TransportAddress
   readonly username: string
   readonly key: Uint8Array
+  /** Where it comes in: the UDP listener, or a connection of its own. */
+  readonly socket: SocketId
   nonce: string | undefined
 
-  constructor(harness: TurnHarness, address: TransportAddress, username: string, password: string) {
+  constructor(
+    harness: TurnHarness,
+    address: TransportAddress,
+    username: string,
+    password: string,
+    socket = listener,
+  ) {
     this.harness = harness
+    this.socket = socket
     this.address = address
     this.username = username
     this.key = longTermKey(username, realm, password)
@@ -155,7 +173,7 @@ export class TurnClient {
   /** Sends the bytes, and gives the one message that came back to this client; undefined for silence. */
   exchange(bytes: Uint8Array): Message | undefined {
     this.harness.takeOutputs()
-    this.harness.handle({ socket: listener, source: this.address, bytes })
+    this.harness.handle({ socket: this.socket, source: this.address, bytes })
     return this.lastAnswer()
   }
 
@@ -258,7 +276,7 @@ export class TurnClient {
   }
 
   raw(bytes: Uint8Array): Sent | undefined {
-    return this.harness.handle({ socket: listener, source: this.address, bytes })
+    return this.harness.handle({ socket: this.socket, source: this.address, bytes })
   }
 
   /** The relay socket of this client's allocation. */

@@ -19,13 +19,11 @@ import {
   succeed,
   type TurnRequest,
 } from '../request.ts'
+import { firstRelaySocket } from '../socket-numbers.ts'
 import { grantedLifetime } from './refresh.ts'
 
 /** IANA protocol number of UDP (RFC 8656 §18.8). */
 const udp = 17
-
-/** Relay sockets are numbered from here on, listening sockets below. */
-export const firstRelaySocket = 0x10000
 
 interface PendingBind {
   readonly allocation: Allocation
@@ -98,6 +96,7 @@ export class AllocateMethod {
         id: randomUint32(this.#random).toString(16).padStart(8, '0'),
         socket,
         client,
+        transport: this.#state.transports.get(socket) ?? 'udp',
         credential: request.credential,
         transactionId: request.transactionId,
         lifetime: grantedLifetime(request, options),

@@ -1,0 +1,134 @@
+/**
+ * One client's TCP or TLS connection: bytes to messages on the way in, and on the way out a bound on what waits for
+ * a client that does not read. Whole messages are dropped then, never parts of one.
+ */
+
+import { unscheduled } from '../core/deadlines.ts'
+import type { StreamHandlers, StreamSocket } from '../core/host.ts'
+import type { Datagram, SocketId } from '../core/sans-io.ts'
+import type { Instant } from '../core/time.ts'
+import type { TransportAddress } from '../core/transport-address.ts'
+import { type FramingFault, type FramingOptions, StreamFramer } from '../stun/stream-framing.ts'
+import type { Route } from '../turn/route.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
+import type { StreamCounters } from './stream-counters.ts'
+
+export const streamLimits = {
+  /**
+   * Limit: relayed data that waits for one client, beside what the system's own buffers hold. A quarter of a second
+   * of 8 Mbit/s: data that is older is worth nothing to a call (coturn: 32 KiB).
+   */
+  pendingDataBytes: 256 * 1024,
+  /** Limit: with answers, which a client that is busy with data still gets. */
+  pendingBytes: 256 * 1024 + 64 * 1024,
+} as const
+
+export interface StreamOwner {
+  readonly counters: StreamCounters
+  /** A whole message; the datagram is overwritten by the next. */
+  message(connection: StreamConnection, datagram: Datagram): void
+  fault(connection: StreamConnection, fault: FramingFault): void
+  /** The client, or the system, has ended the connection. */
+  ended(connection: StreamConnection, reason: string | undefined): void
+  now(): Instant
+}
+
+type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
+
+export class StreamConnection implements StreamHandlers {
+  readonly id: SocketId
+  readonly transport: ClientTransport
+  readonly remote: TransportAddress
+  readonly #socket: StreamSocket
+  readonly #owner: StreamOwner
+  readonly #framer: StreamFramer
+  readonly #datagram: ReusedDatagram
+  #isClosed = false
+  /** When the last bytes with a whole message in them came; undefined before the first. */
+  lastMessageAt: Instant | undefined
+  deadline: Instant
+  heapIndex: number = unscheduled
+
+  constructor(
+    id: SocketId,
+    transport: ClientTransport,
+    socket: StreamSocket,
+    owner: StreamOwner,
+    framing: FramingOptions,
+  ) {
+    this.id = id
+    this.transport = transport
+    this.remote = socket.remote
+    this.#socket = socket
+    this.#owner = owner
+    this.#framer = new StreamFramer(framing)
+    this.#datagram = { socket: id, source: socket.remote, bytes: noBytes, start: 0, end: 0 }
+    this.deadline = owner.now()
+  }
+
+  data(bytes: Uint8Array): void {
+    const framer = this.#framer
+    const datagram = this.#datagram
+    framer.push(bytes)
+    let hasMessage = false
+    while (framer.advance()) {
+      hasMessage = true
+      datagram.bytes = framer.bytes
+      datagram.start = framer.start
+      datagram.end = framer.end
+      this.#owner.message(this, datagram)
+      if (this.#isClosed) return
+    }
+    if (hasMessage) this.lastMessageAt = this.#owner.now()
+    if (framer.fault !== undefined) this.#owner.fault(this, framer.fault)
+  }
+
+  /** Sends a whole message: an answer, or an indication of our own. */
+  send(bytes: Uint8Array): void {
+    if (this.#hasRoom(bytes.length, streamLimits.pendingBytes)) this.#socket.write(bytes)
+  }
+
+  /** Sends what the route says of these bytes, as one message. */
+  forward({ header, headerLength, start, end, padding }: Route, bytes: Uint8Array): void {
+    const length = headerLength + end - start + padding
+    if (!this.#hasRoom(length, streamLimits.pendingDataBytes)) return
+    const message = new Uint8Array(length)
+    for (let i = 0; i < headerLength; i++) message[i] = header[i]!
+    message.set(bytes.subarray(start, end), headerLength)
+    this.#socket.write(message)
+  }
+
+  /** Closes at once. No more is heard of it. */
+  close(): void {
+    this.#isClosed = true
+    this.#socket.close()
+  }
+
+  /** A client that will send no more is gone: an allocation needs refreshing. */
+  ended(): void {
+    this.#end(undefined)
+  }
+
+  closed(reason: string | undefined): void {
+    this.#end(reason)
+  }
+
+  opened(): void {}
+  failed(): void {}
+  drained(): void {}
+
+  #end(reason: string | undefined): void {
+    if (this.#isClosed) return
+    this.close()
+    this.#owner.ended(this, reason)
+  }
+
+  #hasRoom(length: number, limit: number): boolean {
+    if (this.#socket.pendingBytes + length <= limit) return true
+    this.#owner.counters.messagesDropped++
+    this.#owner.counters.bytesDropped += length
+    return false
+  }
+}
+
+const noBytes = new Uint8Array(0)
