@@ -130,7 +130,7 @@ function logStart(log: Log, allocation: AllocationRecord): void {
   log.info('allocation started', {
     id: allocation.id,
     client: `${allocation.client}`,
-    relayed: `${allocation.relayed}`,
+    relayed: allocation.relayedAddresses.join(' '),
     user: allocation.username,
   })
 }
@@ -139,7 +139,7 @@ function logEnd(log: Log, allocation: AllocationRecord, reason: string, now: Ins
   log.info('allocation ended', {
     id: allocation.id,
     client: `${allocation.client}`,
-    relayed: `${allocation.relayed}`,
+    relayed: allocation.relayedAddresses.join(' '),
     user: allocation.username,
     bytesFromClient: allocation.bytesFromClient,
     bytesToClient: allocation.bytesToClient,

@@ -125,7 +125,7 @@ export class Shard {
       return
     }
     this.#events.systemRefused('relay-bind', reason)
-    this.#engine.relayFailed(socket, reason)
+    this.#engine.relayFailed(socket, reason, this.#clock.now())
     this.#drain()
   }
 

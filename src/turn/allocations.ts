@@ -1,28 +1,30 @@
 /**
- * Every allocation, permission and channel binding of a server, with the look-ups that the data path needs and
- * all their deadlines in one heap. Knows nothing of messages.
+ * Every allocation, permission and channel binding of a server, with the look-ups that the data path needs.
+ * Knows nothing of messages; what is due is taken from the deadlines by the server.
  */
 
 import { AddressTable } from '../core/address-table.ts'
-import { Deadlines, unscheduled } from '../core/deadlines.ts'
+import type { Deadlines } from '../core/deadlines.ts'
 import { type Random, randomUint32 } from '../core/random.ts'
 import type { SocketId } from '../core/sans-io.ts'
 import { type Instant, later } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
-import { type Allocation, ChannelBinding, Permission } from './allocation.ts'
+import { type Allocation, ChannelBinding, Permission, type RelayedTransportAddress } from './allocation.ts'
+import type { Reservation } from './reservation.ts'
 
-export type Expirable = Allocation | Permission | ChannelBinding
+export type Expirable = RelayedTransportAddress | Permission | ChannelBinding | Reservation
 
 export class Allocations {
+  readonly #deadlines: Deadlines<Expirable>
+  readonly #all = new Set<Allocation>()
   readonly #byClient: AddressTable<Allocation>
-  readonly #byRelaySocket = new Map<SocketId, Allocation>()
-  readonly #byRelayed: AddressTable<Allocation>
+  readonly #byRelaySocket = new Map<SocketId, RelayedTransportAddress>()
+  readonly #byRelayed: AddressTable<RelayedTransportAddress>
   readonly #permissions: AddressTable<Permission>
   readonly #channels: AddressTable<ChannelBinding>
-  readonly #countByUser = new Map<string, number>()
-  readonly #deadlines = new Deadlines<Expirable>()
 
-  constructor(random: Random) {
+  constructor(deadlines: Deadlines<Expirable>, random: Random) {
+    this.#deadlines = deadlines
     this.#byClient = new AddressTable(randomUint32(random))
     this.#byRelayed = new AddressTable(randomUint32(random))
     this.#permissions = new AddressTable(randomUint32(random))
@@ -30,86 +32,93 @@ export class Allocations {
   }
 
   get size(): number {
-    return this.#byRelaySocket.size
+    return this.#all.size
   }
 
-  get nextDeadline(): Instant | undefined {
-    return this.#deadlines.next
-  }
-
-  countOf(username: string): number {
-    return this.#countByUser.get(username) ?? 0
+  /** How many entries each table has; all 0 when no allocation is left. */
+  get tableSizes(): Readonly<Record<string, number>> {
+    return {
+      allocations: this.#all.size,
+      clients: this.#byClient.size,
+      relaySockets: this.#byRelaySocket.size,
+      relayed: this.#byRelayed.size,
+      permissions: this.#permissions.size,
+      channels: this.#channels.size,
+    }
   }
 
   all(): Allocation[] {
-    return [...this.#byRelaySocket.values()]
+    return [...this.#all]
   }
 
   findByClient(socket: SocketId, client: AddressWords): Allocation | undefined {
     return this.#byClient.get(socket, client)
   }
 
-  findByRelaySocket(socket: SocketId): Allocation | undefined {
+  findByRelaySocket(socket: SocketId): RelayedTransportAddress | undefined {
     return this.#byRelaySocket.get(socket)
   }
 
-  /** The allocation that is reached at one of our own relayed transport addresses. */
-  findByRelayed(address: AddressWords): Allocation | undefined {
+  /** Who is reached at one of our own relayed transport addresses. */
+  findByRelayed(address: AddressWords): RelayedTransportAddress | undefined {
     return this.#byRelayed.get(0, address)
   }
 
   /** The permission for the peer's IP address, if it is in force. */
-  findPermission(allocation: Allocation, peer: AddressWords, now: Instant): Permission | undefined {
-    const permission = this.#permissions.getIp(allocation.relaySocket, peer)
+  findPermission(relayed: RelayedTransportAddress, peer: AddressWords, now: Instant): Permission | undefined {
+    const permission = this.#permissions.getIp(relayed.socket, peer)
     return permission !== undefined && permission.deadline > now ? permission : undefined
   }
 
   /** The channel bound to the peer's transport address, if it is in force. */
-  findChannel(allocation: Allocation, peer: AddressWords, now: Instant): ChannelBinding | undefined {
-    const channel = this.#channels.get(allocation.relaySocket, peer)
+  findChannel(
+    relayed: RelayedTransportAddress,
+    peer: AddressWords,
+    now: Instant,
+  ): ChannelBinding | undefined {
+    const channel = this.#channels.get(relayed.socket, peer)
     return channel !== undefined && channel.deadline > now ? channel : undefined
   }
 
+  /** From here on its five-tuple is taken. It relays nothing before `activate`. */
   add(allocation: Allocation): void {
+    this.#all.add(allocation)
     this.#byClient.set(allocation.socket, allocation.client, allocation)
-    this.#byRelaySocket.set(allocation.relaySocket, allocation)
-    this.#countByUser.set(allocation.username, this.countOf(allocation.username) + 1)
   }
 
-  /** The allocation tries another relay socket, before it is active. */
-  moveRelay(
-    allocation: Allocation,
-    socket: SocketId,
-    local: TransportAddress,
-    relayed: TransportAddress,
-  ): void {
-    this.#byRelaySocket.delete(allocation.relaySocket)
-    allocation.relaySocket = socket
-    allocation.relayLocal = local
-    allocation.relayed = relayed
-    this.#byRelaySocket.set(socket, allocation)
+  addRelayed(relayed: RelayedTransportAddress): void {
+    const { allocation } = relayed
+    allocation.relayed = [...allocation.relayed, relayed]
+    this.#byRelaySocket.set(relayed.socket, relayed)
   }
 
   /** From here on the allocation relays, for `allocation.lifetime` seconds. */
   activate(allocation: Allocation, now: Instant): void {
     allocation.state = 'active'
-    this.#byRelayed.set(0, allocation.relayed, allocation)
-    this.#byRelayed.set(0, allocation.relayLocal, allocation)
-    this.refresh(allocation, allocation.lifetime, now)
+    for (const relayed of allocation.relayed) {
+      this.#byRelayed.set(0, relayed.address, relayed)
+      this.#byRelayed.set(0, relayed.local, relayed)
+      this.refresh(relayed, allocation.lifetime, now)
+    }
   }
 
-  refresh(allocation: Allocation, lifetime: number, now: Instant): void {
-    allocation.lifetime = lifetime
-    this.#deadlines.schedule(allocation, later(now, lifetime * 1000))
+  refresh(relayed: RelayedTransportAddress, lifetime: number, now: Instant): void {
+    this.#deadlines.schedule(relayed, later(now, lifetime * 1000))
   }
 
   /** Installs or refreshes the permission for the peer's IP address. */
-  permit(allocation: Allocation, peer: TransportAddress, lifetime: number, now: Instant): Permission {
-    let permission = this.#permissions.getIp(allocation.relaySocket, peer)
+  permit(
+    relayed: RelayedTransportAddress,
+    peer: TransportAddress,
+    lifetime: number,
+    now: Instant,
+  ): Permission {
+    let permission = this.#permissions.getIp(relayed.socket, peer)
     if (permission === undefined) {
-      permission = new Permission(allocation, peer, now)
-      this.#permissions.setIp(allocation.relaySocket, peer, permission)
-      allocation.permissions.add(permission)
+      permission = new Permission(relayed, peer, now)
+      this.#permissions.setIp(relayed.socket, peer, permission)
+      relayed.allocation.permissions ??= []
+      relayed.allocation.permissions.push(permission)
     }
     this.#deadlines.schedule(permission, later(now, lifetime * 1000))
     return permission
@@ -123,49 +132,59 @@ export class Allocations {
     lifetime: number,
     now: Instant,
   ): void {
-    const { allocation } = permission
+    const { relayed } = permission
+    const { allocation } = relayed
+    allocation.channels ??= new Map()
     let channel = allocation.channels.get(number)
     if (channel === undefined) {
-      channel = new ChannelBinding(allocation, number, peer, permission, now)
+      channel = new ChannelBinding(permission, number, peer, now)
       allocation.channels.set(number, channel)
-      this.#channels.set(allocation.relaySocket, peer, channel)
+      this.#channels.set(relayed.socket, peer, channel)
     }
     channel.permission = permission
     this.#deadlines.schedule(channel, later(now, lifetime * 1000))
   }
 
-  /** Takes out what is due at `now`, one thing a call. An allocation is returned and still to be removed. */
-  takeDue(now: Instant): Expirable | undefined {
-    const due = this.#deadlines.takeDue(now)
-    if (due?.kind === 'permission') this.#forgetPermission(due)
-    if (due?.kind === 'channel') this.#forgetChannel(due)
-    return due
+  forgetPermission(permission: Permission): void {
+    this.#deadlines.cancel(permission)
+    this.#permissions.deleteIp(permission.relayed.socket, permission.peer)
+    const { allocation } = permission.relayed
+    const left = allocation.permissions?.filter((other) => other !== permission)
+    allocation.permissions = left?.length === 0 ? undefined : left
   }
 
+  forgetChannel(channel: ChannelBinding): void {
+    this.#deadlines.cancel(channel)
+    this.#channels.delete(channel.relayed.socket, channel.peer)
+    const { allocation } = channel.relayed
+    allocation.channels?.delete(channel.number)
+    if (allocation.channels?.size === 0) allocation.channels = undefined
+  }
+
+  /** Takes one family out, its permissions and channels with it; the other family's stay (RFC 8656 §8.1). */
+  removeRelayed(relayed: RelayedTransportAddress): void {
+    const { allocation } = relayed
+    this.#forgetAllOf(relayed)
+    allocation.relayed = allocation.relayed.filter((other) => other !== relayed)
+  }
+
+  /** Takes the allocation out with all that it has. `relayed` stays readable, for the record. */
   remove(allocation: Allocation): void {
-    for (const channel of allocation.channels.values()) this.#forgetChannel(channel)
-    for (const permission of allocation.permissions) this.#forgetPermission(permission)
-    this.#deadlines.cancel(allocation)
+    for (const relayed of allocation.relayed) this.#forgetAllOf(relayed)
     this.#byClient.delete(allocation.socket, allocation.client)
-    this.#byRelaySocket.delete(allocation.relaySocket)
-    if (allocation.state === 'active') {
-      this.#byRelayed.delete(0, allocation.relayed)
-      this.#byRelayed.delete(0, allocation.relayLocal)
-    }
-    const left = this.countOf(allocation.username) - 1
-    if (left === 0) this.#countByUser.delete(allocation.username)
-    else this.#countByUser.set(allocation.username, left)
+    this.#all.delete(allocation)
+    allocation.state = 'ended'
   }
 
-  #forgetPermission(permission: Permission): void {
-    if (permission.heapIndex !== unscheduled) this.#deadlines.cancel(permission)
-    this.#permissions.deleteIp(permission.allocation.relaySocket, permission.peer)
-    permission.allocation.permissions.delete(permission)
-  }
-
-  #forgetChannel(channel: ChannelBinding): void {
-    if (channel.heapIndex !== unscheduled) this.#deadlines.cancel(channel)
-    this.#channels.delete(channel.allocation.relaySocket, channel.peer)
-    channel.allocation.channels.delete(channel.number)
+  #forgetAllOf(relayed: RelayedTransportAddress): void {
+    const { channels, permissions } = relayed.allocation
+    for (const channel of channels?.values() ?? [])
+      if (channel.relayed === relayed) this.forgetChannel(channel)
+    for (const permission of permissions ?? [])
+      if (permission.relayed === relayed) this.forgetPermission(permission)
+    this.#deadlines.cancel(relayed)
+    this.#byRelaySocket.delete(relayed.socket)
+    if (this.#byRelayed.get(0, relayed.address) === relayed) this.#byRelayed.delete(0, relayed.address)
+    if (this.#byRelayed.get(0, relayed.local) === relayed) this.#byRelayed.delete(0, relayed.local)
   }
 }

@@ -4,8 +4,8 @@ import type { OutputQueue } from '../core/output-queue.ts'
 import type { Attribute } from '../stun/attributes.ts'
 import { encodeMessage } from '../stun/encode.ts'
 import type { ServerCounters } from './counters.ts'
+import type { Outcome, ReplyAddress } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
-import type { Outcome, ReplyAddress } from './request.ts'
 
 /** Only in answers to authenticated requests: others stay small (RFC 8656 §5 asks for it in these two). */
 const software: Attribute = ['SOFTWARE', 'turnpike']

@@ -51,6 +51,8 @@ export const limits = {
   permissionsPerAllocation: 256,
   /** Limit: channels of one allocation. */
   channelsPerAllocation: 256,
+  /** RFC 8656 §7.2: how long a reserved port is held at least, and here at most. */
+  reservationSeconds: 30,
   /** Limit: ports tried for one Allocate while the system says that they are in use. */
   bindAttempts: 32,
   /** Limit: the payload of one UDP datagram over IPv4. */

@@ -19,8 +19,17 @@ export interface PeerPolicyOptions {
   readonly deny: readonly AddressRange[]
 }
 
-/** Never peers, whatever is configured: no single host answers there, or the host is this one. */
-const neverPeers = ['0.0.0.0/8', '224.0.0.0/4', '255.255.255.255', '::', 'ff00::/8']
+/** Never peers, whatever is configured: no single host answers there, or the host is this one, or a tunnel. */
+const neverPeers = [
+  '0.0.0.0/8',
+  '224.0.0.0/4',
+  '255.255.255.255',
+  '::',
+  'ff00::/8',
+  // A tunnel's end could be made to send our packets back to us (RFC 8656 §21.4): Teredo and 6to4.
+  '2001::/32',
+  '2002::/16',
+]
 
 /** Not globally reachable (IANA special-purpose registries), and what clouds keep for themselves. */
 const notGloballyReachable = [
@@ -93,6 +102,11 @@ export function parseAddressRange(text: string): AddressRange {
   if (!/^\d{1,3}$/.test(bits) || Number(bits) > width)
     throw badRange(text, `the prefix length is not 0-${width}`)
   return rangeOfPrefix(ip, Number(bits) + 128 - width)
+}
+
+/** Whether the address is one of Teredo or 6to4, from which no allocation is accepted (RFC 8656 §21.4). */
+export function isTunnelled(ip: IpWords): boolean {
+  return ip.a === 0x20010000 || ip.a >>> 16 === 0x2002
 }
 
 /** The IPv4 address that an IPv6 address carries inside, by any of the known forms; undefined if there is none. */

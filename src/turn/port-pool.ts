@@ -8,8 +8,8 @@ import { type Random, randomBelow } from '../core/random.ts'
 /** Random draws before the scan: with half of the range taken all of them miss once in 65,536 times. */
 const randomDraws = 16
 
-/** `even` is what EVEN-PORT asks for (RFC 8656 §18.7). */
-export type PortParity = 'any' | 'even'
+/** `even` is what EVEN-PORT asks for, `pair` an even port and the next one with it (RFC 8656 §18.7). */
+export type PortChoice = 'any' | 'even' | 'pair'
 
 export class PortPool {
   readonly #min: number
@@ -29,17 +29,17 @@ export class PortPool {
     return this.#free
   }
 
-  /** Takes a random free port, or a random free even one; undefined when there is none. */
-  take(random: Random, parity: PortParity = 'any'): number | undefined {
+  /** Takes a random free port of that kind; undefined when there is none. Of a pair both are taken. */
+  take(random: Random, choice: PortChoice = 'any'): number | undefined {
     if (this.#free === 0) return undefined
     for (let draw = 0; draw < randomDraws; draw++) {
       const index = randomBelow(random, this.#count)
-      if (this.#suits(index, parity)) return this.#mark(index)
+      if (this.#suits(index, choice)) return this.#take(index, choice)
     }
     const start = randomBelow(random, this.#count)
     for (let step = 0; step < this.#count; step++) {
       const index = (start + step) % this.#count
-      if (this.#suits(index, parity)) return this.#mark(index)
+      if (this.#suits(index, choice)) return this.#take(index, choice)
     }
     return undefined
   }
@@ -51,14 +51,25 @@ export class PortPool {
     this.#free++
   }
 
-  #suits(index: number, parity: PortParity): boolean {
-    const isFree = (this.#taken[index >>> 5]! & (1 << (index & 31))) === 0
-    return isFree && (parity === 'any' || (this.#min + index) % 2 === 0)
+  #suits(index: number, choice: PortChoice): boolean {
+    if (!this.#isFree(index)) return false
+    if (choice === 'any') return true
+    const isEven = (this.#min + index) % 2 === 0
+    return isEven && (choice === 'even' || (index + 1 < this.#count && this.#isFree(index + 1)))
   }
 
-  #mark(index: number): number {
+  #isFree(index: number): boolean {
+    return (this.#taken[index >>> 5]! & (1 << (index & 31))) === 0
+  }
+
+  #take(index: number, choice: PortChoice): number {
+    this.#mark(index)
+    if (choice === 'pair') this.#mark(index + 1)
+    return this.#min + index
+  }
+
+  #mark(index: number): void {
     this.#taken[index >>> 5]! |= 1 << (index & 31)
     this.#free--
-    return this.#min + index
   }
 }

@@ -10,7 +10,7 @@ import type { Instant } from '../core/time.ts'
 import type { AddressWords } from '../core/transport-address.ts'
 import { readUint16 } from '../stun/bytes.ts'
 import { streamPadding } from '../stun/stream-framing.ts'
-import type { Allocation } from './allocation.ts'
+import type { RelayedTransportAddress } from './allocation.ts'
 import type { Allocations } from './allocations.ts'
 import { channelDataEnd, channelDataHeaderBytes, writeChannelDataHeader } from './channel-data.ts'
 import type { DropReason, ServerCounters } from './counters.ts'
@@ -52,14 +52,14 @@ export class Relaying {
     if (dataEnd < 0) return this.#drop('bad-channel-data')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
-    const channel = allocation.channels.get(readUint16(bytes, start))
+    const channel = allocation.channels?.get(readUint16(bytes, start))
     if (channel === undefined || channel.deadline <= now) return this.#drop('no-channel')
     if (channel.permission.deadline <= now) {
-      const permission = this.#allocations.findPermission(allocation, channel.peer, now)
+      const permission = this.#allocations.findPermission(channel.relayed, channel.peer, now)
       if (permission === undefined) return this.#drop('no-permission')
       channel.permission = permission
     }
-    return this.#toPeer(allocation, channel.peer, start + channelDataHeaderBytes, dataEnd, now)
+    return this.#toPeer(channel.relayed, channel.peer, start + channelDataHeaderBytes, dataEnd, now)
   }
 
   /** A Send indication from a client (§11.2). Never answered, whatever is wrong with it. */
@@ -68,22 +68,23 @@ export class Relaying {
     if (!readSendIndication(bytes, start, end, this.#sendIndication)) return this.#drop('bad-indication')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
-    if (this.#allocations.findPermission(allocation, peer, now) === undefined) {
+    const relayed = allocation.relayedFor(peer)
+    if (relayed === undefined || this.#allocations.findPermission(relayed, peer, now) === undefined) {
       return this.#drop('no-permission')
     }
     if (this.#peers.judge(peer) === 'forbidden') return this.#drop('peer-forbidden')
-    return this.#toPeer(allocation, peer, this.#sendIndication.start, this.#sendIndication.end, now)
+    return this.#toPeer(relayed, peer, this.#sendIndication.start, this.#sendIndication.end, now)
   }
 
   /** A datagram from a peer, at a relayed transport address of ours (§11.3, §12.7). */
   fromPeer({ socket, source, start, end }: Datagram, now: Instant): Route | undefined {
-    const allocation = this.#allocations.findByRelaySocket(socket)
-    if (allocation === undefined || allocation.state !== 'active') return this.#drop('no-allocation')
-    return this.#toClient(allocation, source, start, end, now)
+    const relayed = this.#allocations.findByRelaySocket(socket)
+    if (relayed === undefined) return this.#drop('no-allocation')
+    return this.#toClient(relayed, source, start, end, now)
   }
 
   #toPeer(
-    allocation: Allocation,
+    relayed: RelayedTransportAddress,
     peer: AddressWords,
     start: number,
     end: number,
@@ -97,26 +98,28 @@ export class Relaying {
     if (isOwn && neighbour === undefined && this.#peers.judge(peer) !== 'outside') {
       return this.#drop('peer-forbidden')
     }
+    const { allocation } = relayed
     allocation.packetsFromClient++
     allocation.bytesFromClient += end - start
     this.#counters.packetsFromClient++
     this.#counters.bytesFromClient += end - start
-    if (neighbour !== undefined) return this.#toClient(neighbour, allocation.relayed, start, end, now)
-    return this.#routeOf(allocation.relaySocket, peer, 0, start, end, 0)
+    if (neighbour !== undefined) return this.#toClient(neighbour, relayed.address, start, end, now)
+    return this.#routeOf(relayed.socket, peer, 0, start, end, 0)
   }
 
   #toClient(
-    allocation: Allocation,
+    relayed: RelayedTransportAddress,
     peer: AddressWords,
     start: number,
     end: number,
     now: Instant,
   ): Route | undefined {
+    const { allocation } = relayed
     const length = end - start
-    const channel = this.#allocations.findChannel(allocation, peer, now)
+    const channel = this.#allocations.findChannel(relayed, peer, now)
     const isPermitted =
       (channel !== undefined && channel.permission.deadline > now) ||
-      this.#allocations.findPermission(allocation, peer, now) !== undefined
+      this.#allocations.findPermission(relayed, peer, now) !== undefined
     if (!isPermitted) return this.#drop('no-permission')
     const isStream = isStreamSocket(allocation.socket)
     let headerLength = channelDataHeaderBytes

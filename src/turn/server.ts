@@ -3,6 +3,7 @@
  * route for data, and one ordered queue of outputs for everything else.
  */
 
+import { Deadlines } from '../core/deadlines.ts'
 import { unreachable } from '../core/errors.ts'
 import { OutputQueue } from '../core/output-queue.ts'
 import type { Random } from '../core/random.ts'
@@ -15,29 +16,27 @@ import { packetKind } from '../stun/demux.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
 import { type DecodeFault, decodeMessage, headerBytes, type Message } from '../stun/message.ts'
 import { classOf, type MethodName, methodName, methodNumberOf } from '../stun/methods.ts'
-import type { Allocation } from './allocation.ts'
-import { Allocations } from './allocations.ts'
+import { Allocations, type Expirable } from './allocations.ts'
 import { Answers } from './answers.ts'
 import { type Authentication, Authenticator } from './authentication.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
-import { AllocateMethod, type BindRelay, type BindResult } from './methods/allocate.ts'
+import { endAllocation, endRelayed, endReservation } from './ending.ts'
+import { AllocateMethod } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
 import type { TurnServerOptions } from './options.ts'
-import type { EndReason, ServerOutput } from './outputs.ts'
+import { type Outcome, type ReplyAddress, reject, succeed } from './outcome.ts'
+import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
 import { PrefixLimiter } from './prefix-limiter.ts'
+import { Quotas } from './quotas.ts'
 import { Relays } from './relay-address.ts'
+import { RelayBinder } from './relay-binder.ts'
+import { RelaySockets } from './relay-sockets.ts'
 import { Relaying } from './relaying.ts'
-import {
-  type Outcome,
-  type ReplyAddress,
-  reject,
-  type ServerState,
-  succeed,
-  type TurnRequest,
-} from './request.ts'
+import type { ServerState, TurnRequest } from './request.ts'
+import { Reservations } from './reservations.ts'
 import type { Route } from './route.ts'
 import { isSendIndication } from './send-indication.ts'
 import { type ClientTransport, firstRelaySocket, isRelaySocket, isStreamSocket } from './socket-numbers.ts'
@@ -51,16 +50,24 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
   readonly #outputs = new OutputQueue<ServerOutput>()
-  readonly #answers = new Answers(this.#outputs, this.counters)
 
   constructor(options: TurnServerOptions, random: Random) {
+    const { counters } = this
+    const outputs = this.#outputs
+    const answers = new Answers(outputs, counters)
+    const deadlines = new Deadlines<Expirable>()
     const peers = new PeerAccess(options, random)
-    const allocations = new Allocations(random)
+    const allocations = new Allocations(deadlines, random)
+    const reservations = new Reservations(deadlines, random)
+    const quotas = new Quotas(options.userQuota ?? 0)
     const relays = new Relays(options.relays, options.relayPorts)
-    this.#state = { options, allocations, relays, peers, counters: this.counters, transports: new Map() }
+    const sockets = new RelaySockets(relays, outputs)
+    const binder = new RelayBinder(relays, sockets, random)
+    const engine = { options, outputs, answers, deadlines, peers, counters, transports: new Map() }
+    this.#state = { ...engine, allocations, reservations, quotas, relays, sockets, binder }
     this.#authenticator = new Authenticator(options, random)
     this.#limiter = new PrefixLimiter(options.unauthenticatedRate ?? 0, randomUint32(random))
-    this.#relaying = new Relaying(allocations, peers, this.counters, random)
+    this.#relaying = new Relaying(allocations, peers, counters, random)
     this.#allocate = new AllocateMethod(this.#state, random)
   }
 
@@ -81,7 +88,7 @@ export class TurnServer implements Core<ServerOutput> {
   streamClosed(socket: SocketId, client: AddressWords): void {
     this.#state.transports.delete(socket)
     const allocation = this.#state.allocations.findByClient(socket, client)
-    if (allocation !== undefined) this.#end(allocation, 'disconnected')
+    if (allocation !== undefined) endAllocation(this.#state, allocation, 'disconnected')
   }
 
   /** Whether there is an allocation on that five-tuple, or one is being made. */
@@ -107,33 +114,51 @@ export class TurnServer implements Core<ServerOutput> {
 
   /** The socket that 'bind-relay' asked for is bound. */
   relayBound(socket: SocketId, now: Instant): void {
-    this.#finishBind(this.#allocate.bound(socket, now))
+    this.#allocate.bound(socket, now)
   }
 
   /** The socket could not be bound. `reason` is the system's code, such as EADDRINUSE. */
-  relayFailed(socket: SocketId, reason: string): void {
-    this.#finishBind(this.#allocate.failed(socket, reason))
+  relayFailed(socket: SocketId, reason: string, now: Instant): void {
+    this.#allocate.failed(socket, reason, now)
   }
 
   handleTimeout(now: Instant): void {
+    const state = this.#state
     for (;;) {
-      const due = this.#state.allocations.takeDue(now)
-      if (due === undefined) return
-      if (due.kind === 'allocation') this.#end(due, 'expired')
+      const due = state.deadlines.takeDue(now)
+      switch (due?.kind) {
+        case undefined:
+          return
+        case 'relayed':
+          endRelayed(state, due, 'expired')
+          break
+        case 'reservation':
+          endReservation(state, due)
+          break
+        case 'permission':
+          state.allocations.forgetPermission(due)
+          break
+        case 'channel':
+          state.allocations.forgetChannel(due)
+          break
+        default:
+          unreachable(due)
+      }
     }
   }
 
   pollTimeout(): Instant | undefined {
-    return this.#state.allocations.nextDeadline
+    return this.#state.deadlines.next
   }
 
   poll(): ServerOutput | undefined {
     return this.#outputs.take()
   }
 
-  /** Ends every allocation, as a server does that stops. */
+  /** Ends every allocation and reservation, as a server does that stops. */
   closeAll(): void {
-    for (const allocation of this.#state.allocations.all()) this.#end(allocation, 'shutdown')
+    for (const allocation of this.#state.allocations.all()) endAllocation(this.#state, allocation, 'shutdown')
+    for (const reservation of this.#state.reservations.all()) endReservation(this.#state, reservation)
   }
 
   #handleMessage(datagram: Datagram, now: Instant): Route | undefined {
@@ -189,7 +214,7 @@ export class TurnServer implements Core<ServerOutput> {
     }
     const transactionId = bytes.slice(8, headerBytes)
     const client = TransportAddress.from(source)
-    this.#answers.answer({ socket, client, method, transactionId, key: undefined }, reject(400))
+    this.#state.answers.answer({ socket, client, method, transactionId, key: undefined }, reject(400))
   }
 
   /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
@@ -202,7 +227,7 @@ export class TurnServer implements Core<ServerOutput> {
     const transactionId = message.transactionId.slice()
     const unknown = unknownAttributes(message, 'Binding')
     this.counters.bindingResponses++
-    this.#answers.answer(
+    this.#state.answers.answer(
       { socket, client, method: 'Binding', transactionId, key: undefined },
       unknown.length > 0
         ? reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
@@ -224,7 +249,7 @@ export class TurnServer implements Core<ServerOutput> {
         const { credential, key, longestLifetime } = authentication
         const { username } = credential
         const request = { ...reply, key, message, username, credential, longestLifetime, now }
-        this.#answers.answer(request, this.#dispatch(request))
+        this.#state.answers.answer(request, this.#dispatch(request))
         return
       }
       case 'refused':
@@ -249,14 +274,14 @@ export class TurnServer implements Core<ServerOutput> {
       return
     }
     if (authentication.type === 'refused') {
-      this.#answers.answer(
+      this.#state.answers.answer(
         { ...reply, key: undefined },
         reject(authentication.code, ...authentication.attributes),
       )
       return
     }
     this.counters.challenges++
-    this.#answers.answer(
+    this.#state.answers.answer(
       { ...reply, key: authentication.key },
       reject(authentication.code, ...this.#authenticator.challenge(reply.client, now)),
     )
@@ -267,7 +292,7 @@ export class TurnServer implements Core<ServerOutput> {
     if (message.malformed() !== undefined) return reject(400)
     const unknown = unknownAttributes(message, method)
     if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
-    if (method === 'Allocate') return this.#allocate.handle(request, (bind) => this.#bind(bind))
+    if (method === 'Allocate') return this.#allocate.handle(request)
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
     if (allocation === undefined || allocation.state !== 'active') return reject(437)
     if (!request.credential.isSameOwner(allocation.credential)) return reject(441)
@@ -275,7 +300,7 @@ export class TurnServer implements Core<ServerOutput> {
     const known = { ...request, allocation }
     switch (method) {
       case 'Refresh':
-        return handleRefresh(known, this.#state, () => this.#end(allocation, 'released'))
+        return handleRefresh(known, this.#state)
       case 'CreatePermission':
         return handleCreatePermission(known, this.#state)
       case 'ChannelBind':
@@ -283,31 +308,6 @@ export class TurnServer implements Core<ServerOutput> {
       default:
         return { type: 'silence' }
     }
-  }
-
-  #bind({ socket, address }: BindRelay): void {
-    this.#outputs.push({ type: 'bind-relay', socket, address })
-  }
-
-  #finishBind(result: BindResult | undefined): void {
-    if (result === undefined) return
-    if (result.type === 'retry') {
-      this.#bind(result.bind)
-      return
-    }
-    const { allocation } = result
-    this.counters.allocations = this.#state.allocations.size
-    if (allocation !== undefined) this.#outputs.push({ type: 'allocation-created', allocation })
-    this.#answers.answer(result.reply, result.outcome)
-  }
-
-  #end(allocation: Allocation, reason: EndReason): void {
-    const wasActive = allocation.state === 'active'
-    this.#state.allocations.remove(allocation)
-    this.#allocate.release(allocation)
-    this.counters.allocations = this.#state.allocations.size
-    this.#outputs.push({ type: 'close-relay', socket: allocation.relaySocket })
-    if (wasActive) this.#outputs.push({ type: 'allocation-ended', allocation, reason })
   }
 
   /** Whether an answer may go to who has not authenticated. A stream's source is proved: it cannot be a victim. */

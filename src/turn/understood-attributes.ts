@@ -15,11 +15,18 @@ const always: readonly AttributeName[] = [
 ]
 
 /**
- * RESERVATION-TOKEN and DONT-FRAGMENT are not here: what is not done is not understood. An ACCESS-TOKEN has been
- * refused before where nobody has asked for one (RFC 7635 §7).
+ * DONT-FRAGMENT is not here: what is not done is not understood. An ACCESS-TOKEN has been refused before where nobody
+ * has asked for one (RFC 7635 §7).
  */
 const byMethod: Partial<Record<MethodName, readonly AttributeName[]>> = {
-  Allocate: ['ACCESS-TOKEN', 'REQUESTED-TRANSPORT', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY', 'EVEN-PORT'],
+  Allocate: [
+    'ACCESS-TOKEN',
+    'REQUESTED-TRANSPORT',
+    'LIFETIME',
+    'REQUESTED-ADDRESS-FAMILY',
+    'EVEN-PORT',
+    'RESERVATION-TOKEN',
+  ],
   Refresh: ['ACCESS-TOKEN', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
   CreatePermission: ['ACCESS-TOKEN', 'XOR-PEER-ADDRESS'],
   ChannelBind: ['ACCESS-TOKEN', 'CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],

@@ -133,7 +133,7 @@ export class TurnHarness {
       if (reason === undefined) {
         this.relaySockets.set(output.socket, output.address)
         this.server.relayBound(output.socket, this.now)
-      } else this.server.relayFailed(output.socket, reason)
+      } else this.server.relayFailed(output.socket, reason, this.now)
     }
   }
 }

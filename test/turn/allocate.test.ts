@@ -49,7 +49,6 @@ describe('Allocate', () => {
     ['TCP as transport', [['REQUESTED-TRANSPORT', 6]], 442],
     ['an address family that does not exist', [udp, ['REQUESTED-ADDRESS-FAMILY', 9]], 440],
     ['DONT-FRAGMENT', [udp, ['DONT-FRAGMENT', true]], 420],
-    ['EVEN-PORT that reserves the next port', [udp, ['EVEN-PORT', { reserveNext: true }]], 508],
   ]
   it.each(refusals)('refuses %s', (_name, attributes, code) => {
     const harness = new TurnHarness()

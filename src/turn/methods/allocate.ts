@@ -1,190 +1,196 @@
 /**
- * Allocate: RFC 8656 §7.2. The world has to be asked for the relay socket, so the answer comes later: `bound`
+ * Allocate: RFC 8656 §7.2. The world has to be asked for relay sockets, so the answer comes later: `bound`
  * and `failed` go on where `handle` has left off.
  */
 
 import { type Random, randomUint32 } from '../../core/random.ts'
-import { type SocketId, socketId } from '../../core/sans-io.ts'
+import type { SocketId } from '../../core/sans-io.ts'
 import type { Instant } from '../../core/time.ts'
-import type { TransportAddress } from '../../core/transport-address.ts'
-import { Allocation } from '../allocation.ts'
-import { limits } from '../options.ts'
-import type { PortParity } from '../port-pool.ts'
-import type { Relay } from '../relay-address.ts'
-import {
-  type Outcome,
-  type ReplyAddress,
-  reject,
-  type ServerState,
-  succeed,
-  type TurnRequest,
-} from '../request.ts'
-import { firstRelaySocket } from '../socket-numbers.ts'
+import type { Attribute } from '../../stun/attributes.ts'
+import type { AddressFamily } from '../../stun/codecs.ts'
+import type { Message } from '../../stun/message.ts'
+import { Allocation, RelayedTransportAddress } from '../allocation.ts'
+import { type Outcome, type ReplyAddress, reject, succeed } from '../outcome.ts'
+import { isTunnelled } from '../peer-policy.ts'
+import type { Relays } from '../relay-address.ts'
+import type { BindTask, RelayNeed } from '../relay-binder.ts'
+import type { RelaySocket } from '../relay-sockets.ts'
+import type { ServerState, TurnRequest } from '../request.ts'
+import type { Reservation } from '../reservation.ts'
 import { grantedLifetime } from './refresh.ts'
 
 /** IANA protocol number of UDP (RFC 8656 §18.8). */
 const udp = 17
 
-interface PendingBind {
-  readonly allocation: Allocation
-  readonly relay: Relay
-  readonly parity: PortParity
-  readonly reply: ReplyAddress
-  /** Ports that the system has refused; held until the request is done, so that none is tried twice. */
-  readonly refused: number[]
-}
-
-export interface BindRelay {
-  readonly socket: SocketId
-  readonly address: TransportAddress
-}
-
-/** What became of a bind: try another, or answer the request. */
-export type BindResult =
-  | { readonly type: 'retry'; readonly bind: BindRelay }
-  | {
-      readonly type: 'done'
-      readonly reply: ReplyAddress
-      readonly allocation: Allocation | undefined
-      readonly outcome: Outcome
-    }
+const later: Outcome = { type: 'later' }
 
 export class AllocateMethod {
   readonly #state: ServerState
   readonly #random: Random
-  readonly #pending = new Map<SocketId, PendingBind>()
-  readonly #freeSockets: SocketId[] = []
-  #nextSocket = firstRelaySocket
 
   constructor(state: ServerState, random: Random) {
     this.#state = state
     this.#random = random
   }
 
-  /** `bind` is to be asked of the world before anything else; its result is told to `bound` or `failed`. */
-  handle(request: TurnRequest, bind: (bind: BindRelay) => void): Outcome {
-    const { options, allocations, relays } = this.#state
+  handle(request: TurnRequest): Outcome {
+    const { allocations, reservations, relays } = this.#state
     const { message, socket, client } = request
     // 1. A five-tuple in use: the same request again gets the same answer, another one 437.
     const existing = allocations.findByClient(socket, client)
     if (existing !== undefined) {
       if (!isSameTransaction(existing.transactionId, request.transactionId)) return reject(437)
-      return existing.state === 'active' ? granted(existing) : { type: 'later' }
+      return existing.state === 'active' ? granted(existing) : later
     }
-    // 2. REQUESTED-TRANSPORT, which must be UDP.
+    // 2. No clients out of Teredo and 6to4 tunnels, which could be made to loop (§21.4).
+    if (isTunnelled(client)) return reject(403)
+    // 3. REQUESTED-TRANSPORT, which must be UDP. (4. DONT-FRAGMENT is understood or is not.)
     const transport = message.get('REQUESTED-TRANSPORT')
     if (transport === undefined) return reject(400)
     if (transport !== udp) return reject(442)
-    // 3. The family: IPv4 unless another is asked for.
-    if (message.has('REQUESTED-ADDRESS-FAMILY') && message.has('ADDITIONAL-ADDRESS-FAMILY'))
-      return reject(400)
-    const family = message.get('REQUESTED-ADDRESS-FAMILY') ?? 'IPv4'
-    if (typeof family === 'number' || !relays.supports(family)) return reject(440)
-    // 4. EVEN-PORT. Deviation: the next port is not reserved (R bit), which is answered as "no capacity" (§7.2 8.).
-    const evenPort = message.get('EVEN-PORT')
-    if (evenPort?.reserveNext === true) return reject(508)
-    const parity = evenPort === undefined ? 'any' : 'even'
-    // 5. The user's quota.
-    const quota = options.userQuota ?? 0
-    if (quota > 0 && allocations.countOf(request.username) >= quota) return reject(486)
-    // 6. A port. When none is left that is said at once.
-    const relay = relays.withFreePort(family)
-    const port = relay?.ports.take(this.#random, parity)
-    if (relay === undefined || port === undefined) return reject(508)
-    const allocation = new Allocation(
-      {
-        id: randomUint32(this.#random).toString(16).padStart(8, '0'),
-        socket,
-        client,
-        transport: this.#state.transports.get(socket) ?? 'udp',
-        credential: request.credential,
-        transactionId: request.transactionId,
-        lifetime: grantedLifetime(request, options),
-        createdAt: request.now,
-      },
-      this.#takeSocket(),
-      relay.address.withPort(port),
-      relay.external.withPort(port),
-    )
-    allocations.add(allocation)
-    this.#pending.set(allocation.relaySocket, {
-      allocation,
-      relay,
-      parity,
-      reply: replyOf(request),
-      refused: [],
-    })
-    bind({ socket: allocation.relaySocket, address: allocation.relayLocal })
-    return { type: 'later' }
-  }
-
-  /** The relay socket is there: the allocation begins. undefined for a socket that nobody waits for. */
-  bound(socket: SocketId, now: Instant): BindResult | undefined {
-    const pending = this.#takePending(socket)
-    if (pending === undefined) return undefined
-    const { allocation, reply } = pending
-    this.#releaseRefused(pending)
-    this.#state.allocations.activate(allocation, now)
-    this.#state.counters.allocationsCreated++
-    return { type: 'done', reply, allocation, outcome: granted(allocation) }
-  }
-
-  /** The system refused: a port in use is skipped for another one, anything else is 508 (§7.2, §19). */
-  failed(socket: SocketId, reason: string): BindResult | undefined {
-    const pending = this.#takePending(socket)
-    if (pending === undefined) return undefined
-    const { allocation, relay, reply, refused } = pending
-    refused.push(allocation.relayLocal.port)
-    const canRetry = reason === 'EADDRINUSE' || reason === 'EACCES'
-    const port =
-      canRetry && refused.length < limits.bindAttempts
-        ? relay.ports.take(this.#random, pending.parity)
-        : undefined
-    if (port === undefined) {
-      this.#releaseRefused(pending)
-      this.#state.allocations.remove(allocation)
-      this.#freeSockets.push(socket)
-      return { type: 'done', reply, allocation: undefined, outcome: reject(508) }
+    // 5. RESERVATION-TOKEN chooses the address by itself.
+    const token = message.get('RESERVATION-TOKEN')
+    if (token !== undefined) {
+      if (choosesAddress(message)) return reject(400)
+      const reservation = reservations.find(token, request.now)
+      return reservation === undefined ? reject(508) : this.#redeem(request, reservation)
     }
-    const next = this.#takeSocket()
-    this.#freeSockets.push(socket)
-    const local = relay.address.withPort(port)
-    this.#state.allocations.moveRelay(allocation, next, local, relay.external.withPort(port))
-    this.#pending.set(next, pending)
-    return { type: 'retry', bind: { socket: next, address: local } }
+    // 6. to 9. Families and ports.
+    const plan = planOf(message, relays)
+    return plan.type === 'plan' ? this.#begin(request, plan) : plan
   }
 
-  /** Gives back what an allocation held: its port and its socket's number. */
-  release(allocation: Allocation): void {
-    const pending = this.#takePending(allocation.relaySocket)
-    if (pending !== undefined) this.#releaseRefused(pending)
-    const relay = this.#state.relays.at(allocation.relayLocal)
-    relay?.ports.release(allocation.relayLocal.port)
-    this.#freeSockets.push(allocation.relaySocket)
+  /** A relay socket is there; with the last one the allocation begins. */
+  bound(socket: SocketId, now: Instant): void {
+    this.#finish(this.#state.binder.bound(socket), now)
   }
 
-  #takePending(socket: SocketId): PendingBind | undefined {
-    const pending = this.#pending.get(socket)
-    this.#pending.delete(socket)
-    return pending
+  failed(socket: SocketId, reason: string, now: Instant): void {
+    this.#finish(this.#state.binder.failed(socket, reason), now)
   }
 
-  #releaseRefused({ relay, refused }: PendingBind): void {
-    for (const port of refused) relay.ports.release(port)
+  #begin(request: TurnRequest, { needs, unsupported }: Plan): Outcome {
+    const { quotas, allocations, binder } = this.#state
+    // 10. The quota; a reservation counts as an allocation does.
+    const held = needs[0]?.ports === 'pair' ? 2 : 1
+    const { userId } = request.credential
+    if (!quotas.admits(userId, held)) return reject(486)
+    quotas.take(userId, held)
+    const allocation = this.#newAllocation(request)
+    if (unsupported !== undefined) allocation.answered = [addressError(unsupported, 440)]
+    allocations.add(allocation)
+    const task = { allocation, reply: replyOf(request), held, needs: [...needs], unmet: [], bound: [] }
+    this.#finish(binder.next({ ...task, reserved: undefined }), request.now)
+    return later
   }
 
-  /** Numbers are used again, so that drivers may index arrays by them. */
-  #takeSocket(): SocketId {
-    return this.#freeSockets.shift() ?? socketId(this.#nextSocket++)
+  /** The socket is open already, so the answer is not for later. */
+  #redeem(request: TurnRequest, reservation: Reservation): Outcome {
+    const { quotas, allocations, reservations } = this.#state
+    const { userId } = request.credential
+    if (reservation.userId !== userId && !quotas.admits(userId, 1)) return reject(486)
+    reservations.remove(reservation)
+    quotas.release(reservation.userId, 1)
+    quotas.take(userId, 1)
+    const allocation = this.#newAllocation(request)
+    allocations.add(allocation)
+    this.#activate(allocation, [reservation], request.now)
+    return granted(allocation)
   }
+
+  #finish(task: BindTask | undefined, now: Instant): void {
+    if (task === undefined) return
+    const { allocation, bound, reserved, unmet, reply } = task
+    const { allocations, quotas, reservations, answers } = this.#state
+    if (bound.length === 0) {
+      allocations.remove(allocation)
+      quotas.release(allocation.userId, task.held)
+      answers.answer(reply, reject(508))
+      return
+    }
+    if (unmet[0] !== undefined) allocation.answered = [addressError(unmet[0], 508)]
+    if (reserved !== undefined) {
+      const { token } = reservations.reserve(reserved, allocation.userId, now)
+      allocation.answered = [['RESERVATION-TOKEN', token]]
+    }
+    this.#activate(allocation, bound, now)
+    answers.answer(reply, granted(allocation))
+  }
+
+  #activate(allocation: Allocation, bound: readonly RelaySocket[], now: Instant): void {
+    const { allocations, counters, outputs } = this.#state
+    for (const { socket, local, address } of bound) {
+      allocations.addRelayed(new RelayedTransportAddress(allocation, socket, local, address, now))
+    }
+    allocations.activate(allocation, now)
+    counters.allocationsCreated++
+    counters.allocations = allocations.size
+    outputs.push({ type: 'allocation-created', allocation })
+  }
+
+  #newAllocation(request: TurnRequest): Allocation {
+    const { socket, client, credential, transactionId } = request
+    return new Allocation({
+      id: randomUint32(this.#random).toString(16).padStart(8, '0'),
+      socket,
+      client,
+      transport: this.#state.transports.get(socket) ?? 'udp',
+      credential,
+      transactionId,
+      lifetime: grantedLifetime(request, this.#state.options),
+      createdAt: request.now,
+    })
+  }
+}
+
+interface Plan {
+  readonly type: 'plan'
+  readonly needs: readonly RelayNeed[]
+  /** The family of a dual allocation that this server cannot give. */
+  readonly unsupported: AddressFamily | undefined
+}
+
+/** Which relayed transport addresses the request asks for: §7.2, 6. to 9. */
+function planOf(message: Message, relays: Relays): Plan | Outcome {
+  const requested = message.get('REQUESTED-ADDRESS-FAMILY')
+  const additional = message.get('ADDITIONAL-ADDRESS-FAMILY')
+  const evenPort = message.get('EVEN-PORT')
+  const ports = evenPort === undefined ? 'any' : evenPort.reserveNext ? 'pair' : 'even'
+  // 6. One family by name, or both; not both ways of asking at once.
+  if (requested !== undefined && additional !== undefined) return reject(400)
+  // 7. One: IPv4 unless another is asked for.
+  if (additional === undefined) {
+    const family = requested ?? 'IPv4'
+    if (typeof family === 'number' || !relays.supports(family)) return reject(440)
+    return { type: 'plan', needs: [{ family, ports }], unsupported: undefined }
+  }
+  // 8. and 9. Both: there would be two tokens, and the first family is always IPv4.
+  if (ports === 'pair' || additional !== 'IPv6') return reject(400)
+  const families = (['IPv4', 'IPv6'] as const).filter((family) => relays.supports(family))
+  const unsupported = families.length === 2 ? undefined : families[0] === 'IPv4' ? 'IPv6' : 'IPv4'
+  return { type: 'plan', needs: families.map((family) => ({ family, ports })), unsupported }
+}
+
+/** Whether the request says by itself what a RESERVATION-TOKEN has settled. */
+function choosesAddress(message: Message): boolean {
+  return (
+    message.has('EVEN-PORT') ||
+    message.has('REQUESTED-ADDRESS-FAMILY') ||
+    message.has('ADDITIONAL-ADDRESS-FAMILY')
+  )
 }
 
 function granted(allocation: Allocation): Outcome {
   return succeed(
-    ['XOR-RELAYED-ADDRESS', allocation.relayed],
+    ...allocation.relayedAddresses.map((address): Attribute => ['XOR-RELAYED-ADDRESS', address]),
     ['XOR-MAPPED-ADDRESS', allocation.client],
     ['LIFETIME', allocation.lifetime],
+    ...(allocation.answered ?? []),
   )
+}
+
+function addressError(family: AddressFamily, code: 440 | 508): Attribute {
+  return ['ADDRESS-ERROR-CODE', { family, code, reason: '' }]
 }
 
 function replyOf({ socket, client, method, transactionId, key }: TurnRequest): ReplyAddress {

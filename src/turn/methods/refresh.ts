@@ -1,26 +1,25 @@
 /** Refresh: RFC 8656 §8.2. */
 
+import { endAllocation, endRelayed } from '../ending.ts'
 import { defaults, type TurnServerOptions } from '../options.ts'
-import {
-  type AllocationRequest,
-  type Outcome,
-  reject,
-  type ServerState,
-  succeed,
-  type TurnRequest,
-} from '../request.ts'
+import { type Outcome, reject, succeed } from '../outcome.ts'
+import type { AllocationRequest, ServerState, TurnRequest } from '../request.ts'
 
-/** `release` ends the allocation; the answer is sent all the same. */
-export function handleRefresh(request: AllocationRequest, state: ServerState, release: () => void): Outcome {
+export function handleRefresh(request: AllocationRequest, state: ServerState): Outcome {
   const { allocation, message, now } = request
+  // 1. The family that is meant, of those that there are; without a word all of them.
   const family = message.get('REQUESTED-ADDRESS-FAMILY')
-  if (family !== undefined && family !== allocation.relayed.family) return reject(443)
+  const meant = allocation.relayed.filter(({ address }) => family === undefined || address.family === family)
+  if (meant.length === 0) return reject(443)
+  // 2. A lifetime of 0 deletes; the answer is sent all the same.
   if (message.get('LIFETIME') === 0) {
-    release()
+    if (family === undefined) endAllocation(state, allocation, 'released')
+    else for (const relayed of meant) endRelayed(state, relayed, 'released')
     return succeed(['LIFETIME', 0])
   }
+  // 3. Any other one counts from now on.
   const lifetime = grantedLifetime(request, state.options)
-  state.allocations.refresh(allocation, lifetime, now)
+  for (const relayed of meant) state.allocations.refresh(relayed, lifetime, now)
   return succeed(['LIFETIME', lifetime])
 }
 

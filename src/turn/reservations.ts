@@ -1,0 +1,52 @@
+/** The reservations that EVEN-PORT has made (RFC 8656 §7.2): each for one use, and gone after its time. */
+
+import type { Deadlines } from '../core/deadlines.ts'
+import type { Random } from '../core/random.ts'
+import { type Instant, later } from '../core/time.ts'
+import type { Expirable } from './allocations.ts'
+import { limits } from './options.ts'
+import type { RelaySocket } from './relay-sockets.ts'
+import { Reservation } from './reservation.ts'
+
+const tokenBytes = 8
+
+export class Reservations {
+  readonly #deadlines: Deadlines<Expirable>
+  readonly #random: Random
+  readonly #byToken = new Map<string, Reservation>()
+
+  constructor(deadlines: Deadlines<Expirable>, random: Random) {
+    this.#deadlines = deadlines
+    this.#random = random
+  }
+
+  get size(): number {
+    return this.#byToken.size
+  }
+
+  all(): Reservation[] {
+    return [...this.#byToken.values()]
+  }
+
+  reserve(relaySocket: RelaySocket, userId: string, now: Instant): Reservation {
+    const reservation = new Reservation(this.#random.bytes(tokenBytes), userId, relaySocket, now)
+    this.#byToken.set(keyOf(reservation.token), reservation)
+    this.#deadlines.schedule(reservation, later(now, limits.reservationSeconds * 1000))
+    return reservation
+  }
+
+  find(token: Uint8Array, now: Instant): Reservation | undefined {
+    const reservation = this.#byToken.get(keyOf(token))
+    return reservation !== undefined && reservation.deadline > now ? reservation : undefined
+  }
+
+  /** The token is good no more. What becomes of the socket is the caller's. */
+  remove(reservation: Reservation): void {
+    this.#deadlines.cancel(reservation)
+    this.#byToken.delete(keyOf(reservation.token))
+  }
+}
+
+function keyOf(token: Uint8Array): string {
+  return String.fromCharCode(...token)
+}
