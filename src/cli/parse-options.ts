@@ -1,10 +1,8 @@
 /** Values of command-line flags: each is read here, and refused by name with the right form beside it. */
 
 import { InvalidArgumentError } from 'commander'
-import { TurnpikeError } from '../core/errors.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { type ExternalAddress, isWildcard, type ListenAddress } from '../server/config.ts'
-import type { StaticUser } from '../turn/credentials.ts'
 import { type AddressRange, parseAddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
 
@@ -23,52 +21,6 @@ export function parseListen(text: string): ListenAddress {
     throw new InvalidArgumentError(`${quote(text)} does not start with udp://; did you mean ${hint}?`)
   }
   return { transport: 'udp', address: withPort(rest, text), isOptional: false }
-}
-
-/**
- * `name:password`, or `name:0x` and the 32 hexadecimal digits of the key MD5(name:realm:password). Throws a
- * TurnpikeError, because commander would repeat the whole value, and it holds a password.
- */
-export function parseUser(text: string): StaticUser {
-  const colon = text.indexOf(':')
-  if (colon < 0) throw badUser('there is no colon in it')
-  const name = text.slice(0, colon)
-  const password = text.slice(colon + 1)
-  if (name === '') throw badUser('the name is empty')
-  if (password === '') throw badUser(`the password of ${quote(name)} is empty`)
-  if (Buffer.byteLength(name) > 508) throw badUser('the name is longer than 508 bytes (RFC 8489 §14.3)')
-  if (!password.startsWith('0x')) return { name, password }
-  if (!/^0x[0-9a-f]{32}$/i.test(password)) {
-    throw badUser(`the key of ${quote(name)} is not 0x and 32 hexadecimal digits`)
-  }
-  return { name, key: new Uint8Array(Buffer.from(password.slice(2), 'hex')) }
-}
-
-function badUser(why: string): TurnpikeError {
-  return new TurnpikeError(
-    'configuration-invalid',
-    `--user: ${why}; write --user name:password or name:0xKEY`,
-  )
-}
-
-/** The lines of a file of users: `name:password`, blank lines and lines that start with # left out. */
-export function parseUserFile(text: string, file: string): StaticUser[] {
-  return text.split(/\r?\n/).flatMap((line, i) => {
-    if (line.trim() === '' || line.startsWith('#')) return []
-    try {
-      return [parseUser(line)]
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
-      throw new TurnpikeError('configuration-invalid', `${file}, line ${i + 1}: ${why}`)
-    }
-  })
-}
-
-export function parseRealm(text: string): string {
-  if (text === '' || [...text].length > 127 || /[\p{Cc}"\\]/u.test(text)) {
-    throw new InvalidArgumentError('a realm is 1-127 characters without quotes, such as turn.example.org')
-  }
-  return text
 }
 
 export function parseRelayAddress(text: string): TransportAddress {

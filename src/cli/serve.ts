@@ -1,8 +1,6 @@
 /** `turnpike serve`: flags to a configuration, a running server, and its end by a signal. */
 
-import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
-import { TurnpikeError } from '../core/errors.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import { NodeHost } from '../net/node-host.ts'
 import {
@@ -11,63 +9,46 @@ import {
   type ListenAddress,
   type ServeConfig,
 } from '../server/config.ts'
-import { createLog, type LogFormat, type LogLevel, logFormats, logLevels } from '../server/log.ts'
+import { createLog, type Log, type LogFormat, type LogLevel, logFormats, logLevels } from '../server/log.ts'
 import { type RunningServer, startServer } from '../server/server.ts'
-import type { StaticUser } from '../turn/credentials.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
+import { addCredentialFlags, type CredentialFlags, credentialsConfigOf } from './credential-flags.ts'
 import { devConfig, devScreen, newDevUser } from './dev.ts'
+import { addLimitFlags, type LimitFlags, limitsConfigOf } from './limit-flags.ts'
 import {
-  integerBetween,
   parseExternalAddress,
   parseListen,
   parsePeerRange,
   parsePortRange,
-  parseRealm,
   parseRelayAddress,
-  parseUser,
-  parseUserFile,
   repeatable,
 } from './parse-options.ts'
 
-interface ServeFlags {
+interface ServeFlags extends CredentialFlags, LimitFlags {
   readonly listen?: readonly ListenAddress[]
-  readonly realm: string
-  readonly user?: readonly StaticUser[]
-  readonly userFile?: string
-  /** commander's form of `--no-auth`. */
-  readonly auth: boolean
   readonly relayAddress?: readonly TransportAddress[]
   readonly externalAddress?: readonly ExternalAddress[]
   readonly relayPorts: PortRange
   readonly allowPeer?: readonly AddressRange[]
   readonly denyPeer?: readonly AddressRange[]
   readonly allowLegacyChannels?: boolean
-  readonly maxLifetime: number
-  readonly nonceLifetime: number
-  readonly unauthenticatedRate: number
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
   readonly dev?: boolean
 }
 
 export function serveCommand(): Command {
-  const { realm, relayPorts, maxLifetime, nonceLifetime, unauthenticatedRate } = defaultConfig
-  return new Command('serve')
+  const { relayPorts } = defaultConfig
+  const command = new Command('serve')
     .description('Run a STUN and TURN server.')
     .option(
       '--listen <uri>',
       'where clients come in, such as udp://192.0.2.1:3478; repeatable (default: udp://0.0.0.0:3478 and udp://[::]:3478)',
       repeatable(parseListen),
     )
-    .option('--realm <realm>', 'the name that users belong to', parseRealm, realm)
-    .option(
-      '--user <name:password>',
-      'a user; name:0xKEY takes the MD5 key instead; repeatable',
-      repeatable(parseUser),
-    )
-    .option('--user-file <file>', 'users as lines of name:password, out of sight of ps')
-    .option('--no-auth', 'relay for everybody, without users')
+  addCredentialFlags(command)
+  command
     .option(
       '--relay-address <ip>',
       'an address of this host to relay from; repeatable (default: chosen from the listening addresses)',
@@ -94,24 +75,8 @@ export function serveCommand(): Command {
       repeatable(parsePeerRange),
     )
     .option('--allow-legacy-channels', 'accept channel numbers up to 0x7fff (RFC 5766 clients)')
-    .option(
-      '--max-lifetime <seconds>',
-      'the longest lifetime of an allocation',
-      integerBetween(60, 86_400, 'seconds'),
-      maxLifetime,
-    )
-    .option(
-      '--nonce-lifetime <seconds>',
-      'how long a nonce is good for',
-      integerBetween(10, 3600, 'seconds'),
-      nonceLifetime,
-    )
-    .option(
-      '--unauthenticated-rate <n>',
-      'answers a second to one /32 or /64 before it has shown credentials; 0 is no limit',
-      integerBetween(0, 1_000_000, 'answers a second'),
-      unauthenticatedRate,
-    )
+  addLimitFlags(command)
+  return command
     .addOption(
       new Option('--log-level <level>', 'what is logged, on stderr').choices([...logLevels]).default('info'),
     )
@@ -132,8 +97,7 @@ async function serve(flags: ServeFlags): Promise<void> {
     stream: process.stderr,
     date: () => new Date(),
   })
-  const users = [...(flags.user ?? []), ...(flags.userFile === undefined ? [] : readUsers(flags.userFile))]
-  const given = configOf(flags, users)
+  const given = configOf(flags, log)
   const devUser = flags.dev === true ? newDevUser(flags.user, host.random) : undefined
   const server = await startServer(devUser === undefined ? given : devConfig(given, devUser), host, log)
   process.stdout.on('error', () => {})
@@ -142,37 +106,18 @@ async function serve(flags: ServeFlags): Promise<void> {
   await closedBySignal(server)
 }
 
-function configOf(flags: ServeFlags, users: readonly StaticUser[]): ServeConfig {
+function configOf(flags: ServeFlags, log: Log): ServeConfig {
   return {
+    ...credentialsConfigOf(flags, (message) => log.warn(message)),
+    ...limitsConfigOf(flags),
     listen: flags.listen ?? defaultConfig.listen,
-    realm: flags.realm,
-    users,
-    noAuth: !flags.auth,
     relayAddresses: flags.relayAddress ?? [],
     externalAddresses: flags.externalAddress ?? [],
     relayPorts: flags.relayPorts,
     allowPeers: flags.allowPeer ?? [],
     denyPeers: flags.denyPeer ?? [],
     allowLegacyChannels: flags.allowLegacyChannels === true,
-    maxLifetime: flags.maxLifetime,
-    nonceLifetime: flags.nonceLifetime,
-    unauthenticatedRate: flags.unauthenticatedRate,
   }
-}
-
-function readUsers(file: string): StaticUser[] {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code ?? 'unreadable'
-    throw new TurnpikeError(
-      'configuration-invalid',
-      `--user-file ${JSON.stringify(file)} cannot be read (${code})`,
-      { cause },
-    )
-  }
-  return parseUserFile(text, JSON.stringify(file))
 }
 
 /** The one line on stdout, for the program that has started us. */

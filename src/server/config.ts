@@ -3,9 +3,10 @@
 import { TurnpikeError } from '../core/errors.ts'
 import type { InterfaceAddress } from '../core/host.ts'
 import { TransportAddress } from '../core/transport-address.ts'
-import type { StaticUser } from '../turn/credentials.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange, RelayAddress } from '../turn/relay-address.ts'
+import { type CredentialsConfig, checkCredentials, defaultCredentialsConfig } from './credentials-config.ts'
+import { defaultLimitsConfig, type LimitsConfig } from './limits-config.ts'
 
 export interface ListenAddress {
   readonly transport: 'udp'
@@ -21,12 +22,8 @@ export interface ExternalAddress {
   readonly relay: TransportAddress | undefined
 }
 
-export interface ServeConfig {
+export interface ServeConfig extends CredentialsConfig, LimitsConfig {
   readonly listen: readonly ListenAddress[]
-  readonly realm: string
-  readonly users: readonly StaticUser[]
-  /** An open relay, by the operator's own word. */
-  readonly noAuth: boolean
   /** Empty: chosen from the listening addresses and the interfaces. */
   readonly relayAddresses: readonly TransportAddress[]
   readonly externalAddresses: readonly ExternalAddress[]
@@ -34,41 +31,26 @@ export interface ServeConfig {
   readonly allowPeers: readonly AddressRange[]
   readonly denyPeers: readonly AddressRange[]
   readonly allowLegacyChannels: boolean
-  readonly maxLifetime: number
-  readonly nonceLifetime: number
-  readonly unauthenticatedRate: number
 }
 
 export const defaultConfig: ServeConfig = {
+  ...defaultCredentialsConfig,
+  ...defaultLimitsConfig,
   listen: [
     { transport: 'udp', address: TransportAddress.of('0.0.0.0', 3478), isOptional: false },
     { transport: 'udp', address: TransportAddress.of('::', 3478), isOptional: true },
   ],
-  realm: 'turnpike',
-  users: [],
-  noAuth: false,
   relayAddresses: [],
   externalAddresses: [],
   relayPorts: { min: 49_152, max: 65_535 },
   allowPeers: [],
   denyPeers: [],
   allowLegacyChannels: false,
-  maxLifetime: 3600,
-  nonceLifetime: 600,
-  unauthenticatedRate: 100,
 }
 
 /** Checks what no single flag can see. Throws `no-credentials` or `configuration-invalid`. */
 export function checkConfig(config: ServeConfig): void {
-  if (config.users.length === 0 && !config.noAuth) {
-    throw new TurnpikeError(
-      'no-credentials',
-      'a TURN server without users relays for everybody: give --user name:password, or --no-auth if that is what you want',
-    )
-  }
-  if (config.users.length > 0 && config.noAuth) {
-    throw new TurnpikeError('configuration-invalid', '--no-auth and --user exclude each other: leave one out')
-  }
+  checkCredentials(config)
 }
 
 /** Whether the address stands for all addresses of its family. */

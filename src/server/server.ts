@@ -7,7 +7,6 @@ import type { TransportAddress } from '../core/transport-address.ts'
 import { HostUdpDriver } from '../net/host-udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { ServerCounters } from '../turn/counters.ts'
-import { staticCredentials } from '../turn/credentials.ts'
 import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
 import { TurnServer } from '../turn/server.ts'
@@ -18,6 +17,7 @@ import {
   relayAddresses,
   type ServeConfig,
 } from './config.ts'
+import { credentialsOf } from './credentials-config.ts'
 import type { Log } from './log.ts'
 import { Shard } from './shard.ts'
 
@@ -38,10 +38,14 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
   const interfaces = host.interfaces()
   const relays = relayAddresses(config, interfaces)
   await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
+  const credentials = credentialsOf(config)
   const engine = new TurnServer(
     {
       realm: config.realm,
-      credentials: config.noAuth ? undefined : staticCredentials(config.realm, config.users),
+      credentials,
+      tokenKeys: config.tokenKeys,
+      serverName: config.serverName ?? config.realm,
+      epochSeconds: () => host.clock.epochSeconds(),
       relays,
       relayPorts: config.relayPorts,
       peerPolicy: new PeerPolicy({ allow: config.allowPeers, deny: config.denyPeers }),
@@ -60,6 +64,9 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
   })
   try {
     const listeners = await openListeners(config.listen, shard, log)
+    if (credentials?.algorithms.includes('SHA-256') === false) {
+      log.info('SHA-256 is not offered: a user is configured by an MD5 key, --user name:0xKEY')
+    }
     if (config.noAuth) log.warn('no authentication: everybody who reaches this server may relay through it')
     return { listeners, relays, counters: engine.counters, close: () => shard.close() }
   } catch (error) {

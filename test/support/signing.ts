@@ -2,8 +2,7 @@
 
 import type { Attribute } from '../../src/stun/attributes.ts'
 import { encodeMessage } from '../../src/stun/encode.ts'
-import type { IntegrityKey } from '../../src/stun/integrity.ts'
-import { checkIntegrity } from '../../src/stun/integrity.ts'
+import { checkIntegrity, type IntegrityKey, integritySize, writeIntegrity } from '../../src/stun/integrity.ts'
 import type { Message } from '../../src/stun/message.ts'
 import type { MethodName } from '../../src/stun/methods.ts'
 import { TurnClient, type TurnHarness } from './turn-harness.ts'
@@ -24,6 +23,8 @@ export interface SignedRequest {
   readonly attributes?: readonly Attribute[]
   readonly integrity?: readonly IntegrityKey[]
   readonly transactionId?: Uint8Array
+  /** USERNAME, as the first attribute, whatever the bytes. */
+  readonly username?: Uint8Array
 }
 
 /** A client that says exactly what a test tells it to. */
@@ -40,16 +41,18 @@ export class RawClient {
     return this.#client.address
   }
 
-  encode({ method = 'Allocate', attributes = [], integrity = [], transactionId }: SignedRequest): Uint8Array {
-    return encodeMessage(
-      {
-        class: 'request',
-        method,
-        transactionId: transactionId ?? this.harness.random.bytes(12),
-        attributes: method === 'Allocate' ? [...allocateUdp, ...attributes] : attributes,
-      },
-      { integrity },
-    )
+  encode(request: SignedRequest): Uint8Array {
+    const { method = 'Allocate', attributes = [], integrity = [], transactionId, username } = request
+    const all = method === 'Allocate' ? [...allocateUdp, ...attributes] : attributes
+    const bytes = encodeMessage({
+      class: 'request',
+      method,
+      transactionId: transactionId ?? this.harness.random.bytes(12),
+      attributes: username === undefined ? all : [['DATA', username], ...all],
+    })
+    // Any bytes may be a name here: they are encoded as DATA, which is renamed before it is signed.
+    if (username !== undefined) bytes.set([0, 0x06], 20)
+    return signed(bytes, integrity)
   }
 
   /** The one answer; undefined for silence. */
@@ -78,4 +81,12 @@ export function signatureOf(message: Message | undefined, key: Uint8Array): 'sha
 
 export function hasIntegrity(message: Message): boolean {
   return message.integrityOffset >= 0 || message.integritySha256Offset >= 0
+}
+
+function signed(message: Uint8Array, integrity: readonly IntegrityKey[]): Uint8Array {
+  const size = integrity.reduce((sum, key) => sum + integritySize(key), message.length)
+  const bytes = new Uint8Array(size)
+  bytes.set(message)
+  integrity.reduce((offset, key) => writeIntegrity(bytes, offset, key), message.length)
+  return bytes
 }
