@@ -48,7 +48,7 @@ function join(): void {
   room = new Room(token === '' ? options : { ...options, token }, {
     joined: (name) => {
       elements.join.hidden = true
-      elements.lobby.hidden = false
+      elements.lobby.hidden = !elements.call.hidden
       elements.lobbyTitle.textContent = `Room ${name}`
       notice('')
     },
@@ -106,9 +106,11 @@ function showPhase(phase: Phase): void {
     elements.incoming.showModal()
     elements.accept.focus()
   } else if (elements.incoming.open) elements.incoming.close()
-  elements.call.hidden = phase.type !== 'calling' && phase.type !== 'in-call'
+  elements.call.hidden = phase.type === 'idle' || phase.type === 'ringing'
+  elements.lobby.hidden = room === undefined || !elements.call.hidden
   clearInterval(pathTimer)
-  if (phase.type === 'calling') showCalling(phase.peer)
+  if (phase.type === 'calling') showCalling(phase.peer, 'waiting for an answer')
+  else if (phase.type === 'opening') showCalling(phase.peer, 'opening camera and microphone')
   else if (phase.type === 'in-call') showCall(phase)
   else {
     elements.remote.srcObject = null
@@ -116,9 +118,9 @@ function showPhase(phase: Phase): void {
   }
 }
 
-function showCalling(peer: PeerSummary): void {
+function showCalling(peer: PeerSummary, state: string): void {
   elements.callTitle.textContent = `Calling ${nameOf(peer)}`
-  elements.callState.textContent = 'waiting for an answer'
+  elements.callState.textContent = state
   elements.callState.dataset.state = 'new'
   elements.remoteName.textContent = nameOf(peer)
   elements.path.replaceChildren()
@@ -128,9 +130,8 @@ function showCalling(peer: PeerSummary): void {
 }
 
 function showCall({ peer, call, media }: Extract<Phase, { type: 'in-call' }>): void {
-  showCalling(peer)
+  showCalling(peer, 'connecting')
   elements.callTitle.textContent = `Call with ${nameOf(peer)}`
-  elements.callState.textContent = 'connecting'
   elements.own.srcObject = media
   for (const button of [elements.microphone, elements.camera]) button.setAttribute('aria-pressed', 'true')
   const reader = new PathReader(call.connection)

@@ -19,7 +19,11 @@ export function drawPath(target: HTMLElement, path: Path | undefined, remoteName
 
 function drawing(path: Path, remoteName: string): SVGSVGElement {
   const relayed = isRelayed(path)
-  const svg = node('svg', { viewBox: '0 0 400 132', role: 'img', 'aria-label': words(path, remoteName) })
+  const svg = node('svg', {
+    viewBox: relayed ? '0 8 400 124' : '0 44 400 88',
+    role: 'img',
+    'aria-label': words(path, remoteName),
+  })
   const line = relayed ? 'M52 84 L200 34 L348 84' : 'M52 84 L348 84'
   svg.append(
     node('path', { d: line, class: relayed ? 'line relayed' : 'line direct' }),

@@ -11,6 +11,8 @@ export type Phase =
   | { readonly type: 'calling'; readonly peer: PeerSummary }
   /** We are asked. */
   | { readonly type: 'ringing'; readonly peer: PeerSummary }
+  /** Both want it; picture and sound are being opened, which may take people's leave. */
+  | { readonly type: 'opening'; readonly peer: PeerSummary }
   | { readonly type: 'in-call'; readonly peer: PeerSummary; readonly call: Call; readonly media: MediaStream }
 
 export interface RoomHandlers {
@@ -167,7 +169,8 @@ export class Room {
 
   /** False if the call was over before picture and sound were there. */
   async #begin(peer: PeerSummary, isCaller: boolean): Promise<boolean> {
-    const asked = this.#phase
+    const asked: Phase = { type: 'opening', peer }
+    this.#setPhase(asked)
     const media = await openMedia()
     if (this.#phase !== asked) {
       stop(media)
