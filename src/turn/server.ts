@@ -21,6 +21,7 @@ import { Answers } from './answers.ts'
 import { type Authentication, Authenticator } from './authentication.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import { endAllocation, endRelayed, endReservation } from './ending.ts'
+import { IcmpRelaying } from './icmp.ts'
 import { AllocateMethod } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
@@ -49,6 +50,7 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #limiter: PrefixLimiter
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
+  readonly #icmp: IcmpRelaying
   readonly #outputs = new OutputQueue<ServerOutput>()
 
   constructor(options: TurnServerOptions, random: Random) {
@@ -67,7 +69,8 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state = { ...engine, allocations, reservations, quotas, relays, sockets, binder }
     this.#authenticator = new Authenticator(options, random)
     this.#limiter = new PrefixLimiter(options.unauthenticatedRate ?? 0, randomUint32(random))
-    this.#relaying = new Relaying(allocations, peers, counters, random)
+    this.#relaying = new Relaying(this.#state, random)
+    this.#icmp = new IcmpRelaying(this.#state, random)
     this.#allocate = new AllocateMethod(this.#state, random)
   }
 
@@ -97,8 +100,9 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   /**
-   * Takes a datagram from a client (a message, if it comes by a stream) or, on a relay socket, from a peer. The route says what to forward, and is good
-   * until the next input; undefined when there is nothing to forward. Outputs may have come up besides.
+   * Takes a datagram from a client (a message, if it comes by a stream) or, on a relay socket, from a peer. The route
+   * says what to forward, and is good until the next input; undefined when there is nothing to forward. Outputs may
+   * have come up besides.
    */
   handleDatagram(datagram: Datagram, now: Instant): Route | undefined {
     if (isRelaySocket(datagram.socket)) return this.#relaying.fromPeer(datagram, now)
@@ -120,6 +124,21 @@ export class TurnServer implements Core<ServerOutput> {
   /** The socket could not be bound. `reason` is the system's code, such as EADDRINUSE. */
   relayFailed(socket: SocketId, reason: string, now: Instant): void {
     this.#allocate.failed(socket, reason, now)
+  }
+
+  /**
+   * An ICMP error about a datagram that has left a relay socket for `peer`, whose port is 0 where it is not known
+   * (RFC 8656 §11.5). `data` is the next hop's MTU for those that carry one.
+   */
+  handleIcmp(
+    socket: SocketId,
+    peer: AddressWords,
+    type: number,
+    code: number,
+    data: number,
+    now: Instant,
+  ): void {
+    this.#icmp.handle(socket, peer, { type, code, data }, now)
   }
 
   handleTimeout(now: Instant): void {
@@ -290,7 +309,11 @@ export class TurnServer implements Core<ServerOutput> {
   #dispatch(request: TurnRequest): Outcome {
     const { message, method } = request
     if (message.malformed() !== undefined) return reject(400)
-    const unknown = unknownAttributes(message, method)
+    const unknown = unknownAttributes(
+      message,
+      method,
+      method === 'Allocate' ? this.#allocate.understands : [],
+    )
     if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
     if (method === 'Allocate') return this.#allocate.handle(request)
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
