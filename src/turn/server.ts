@@ -11,11 +11,10 @@ import { randomUint32 } from '../core/random.ts'
 import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
-import { readUint16 } from '../stun/bytes.ts'
 import { packetKind } from '../stun/demux.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
-import { type DecodeFault, decodeMessage, headerBytes, type Message } from '../stun/message.ts'
-import { classOf, type MethodName, methodName, methodNumberOf } from '../stun/methods.ts'
+import { decodeMessage, type Message } from '../stun/message.ts'
+import type { MethodName } from '../stun/methods.ts'
 import { Allocations, type Expirable } from './allocations.ts'
 import { Answers } from './answers.ts'
 import { type Authentication, Authenticator } from './authentication.ts'
@@ -185,7 +184,8 @@ export class TurnServer implements Core<ServerOutput> {
       return this.#relaying.fromSend(datagram, now)
     }
     const message = decodeMessage(datagramBytes(datagram))
-    if (typeof message === 'string') return this.#handleFault(message, datagram, now)
+    // What is not one well-framed message is dropped, never answered (RFC 8489 §6.3).
+    if (typeof message === 'string') return this.#drop('bad-message')
     if (message.fingerprintOffset >= 0 && !checkFingerprint(message)) return this.#drop('bad-fingerprint')
     // An answer there would go nowhere, or round in a circle (RFC 8656 §21.1.7).
     const { source } = datagram
@@ -212,28 +212,6 @@ export class TurnServer implements Core<ServerOutput> {
       default:
         return unreachable(method)
     }
-  }
-
-  /**
-   * What is not one well-framed message is dropped (RFC 8489 §6.3). A request whose header is right and whose
-   * attributes run over its end is a bad request, and is told so in the 28 bytes of a 400.
-   * Interop: turnutils_uclient -R sends such, and waits for the answer for ever.
-   */
-  #handleFault(fault: DecodeFault, datagram: Datagram, now: Instant): undefined {
-    const { socket, source } = datagram
-    const bytes = datagramBytes(datagram)
-    const method = methodName(methodNumberOf(readUint16(bytes, 0)))
-    const isOwn = source.port === 0 || this.#state.peers.isListening(source)
-    if (fault !== 'attribute-overrun' || isOwn || method === undefined || !isRequest(bytes)) {
-      return this.#drop('bad-message')
-    }
-    if (!this.#mayAnswer(socket, source, now)) {
-      this.counters.answersWithheld++
-      return
-    }
-    const transactionId = bytes.slice(8, headerBytes)
-    const client = TransportAddress.from(source)
-    this.#state.answers.answer({ socket, client, method, transactionId, key: undefined }, reject(400))
   }
 
   /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
@@ -345,8 +323,4 @@ export class TurnServer implements Core<ServerOutput> {
   #drop(reason: DropReason): undefined {
     this.counters.drops[reason]++
   }
-}
-
-function isRequest(bytes: Uint8Array): boolean {
-  return classOf(readUint16(bytes, 0)) === 'request'
 }
