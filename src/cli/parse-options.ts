@@ -5,6 +5,7 @@ import { TransportAddress } from '../core/transport-address.ts'
 import { type ExternalAddress, isWildcard, type ListenAddress } from '../server/config.ts'
 import { type AddressRange, parseAddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
 
 /** Makes a flag repeatable: every value is parsed and added to those before. */
 export function repeatable<Value>(
@@ -13,14 +14,19 @@ export function repeatable<Value>(
   return (text, previous) => [...(previous ?? []), parse(text)]
 }
 
+const transports: readonly ClientTransport[] = ['udp', 'tcp', 'tls']
+
 export function parseListen(text: string): ListenAddress {
   const match = /^([a-z]+):\/\/(.+)$/.exec(text)
   const [scheme, rest] = match === null ? [undefined, text] : [match[1]!, match[2]!]
-  if (scheme !== 'udp') {
-    const hint = scheme === undefined && isAddress(rest) ? `udp://${rest}` : exampleOf(rest)
-    throw new InvalidArgumentError(`${quote(text)} does not start with udp://; did you mean ${hint}?`)
+  const transport = transports.find((name) => name === scheme)
+  if (transport === undefined) {
+    const hint = scheme === undefined && isAddress(rest) ? `udp://${rest}` : exampleOf('udp', rest)
+    throw new InvalidArgumentError(
+      `${quote(text)} does not start with udp://, tcp:// or tls://; did you mean ${hint}?`,
+    )
   }
-  return { transport: 'udp', address: withPort(rest, text), isOptional: false }
+  return { transport, address: withPort(transport, rest, text), isOptional: false }
 }
 
 export function parseRelayAddress(text: string): TransportAddress {
@@ -74,20 +80,22 @@ export function integerBetween(minimum: number, maximum: number, unit: string): 
   }
 }
 
-function withPort(text: string, whole: string): TransportAddress {
+function withPort(transport: ClientTransport, text: string, whole: string): TransportAddress {
   try {
-    return TransportAddress.parse(text)
+    const address = TransportAddress.parse(text)
+    if (address.port > 0) return address
   } catch {
     // Said below, with the whole value and the form that is right.
   }
   throw new InvalidArgumentError(
-    `${quote(whole)} is not an address with a port 0-65535; did you mean ${exampleOf(text)}?`,
+    `${quote(whole)} is not an address with a port 1-65535; did you mean ${exampleOf(transport, text)}?`,
   )
 }
 
-function exampleOf(text: string): string {
-  if (!isIp(text)) return 'udp://127.0.0.1:3478 or udp://[::1]:3478'
-  return text.includes(':') ? `udp://[${text}]:3478` : `udp://${text}:3478`
+function exampleOf(transport: ClientTransport, text: string): string {
+  const port = transport === 'tls' ? 5349 : 3478
+  if (!isIp(text)) return `${transport}://127.0.0.1:${port} or ${transport}://[::1]:${port}`
+  return text.includes(':') ? `${transport}://[${text}]:${port}` : `${transport}://${text}:${port}`
 }
 
 function withoutPort(text: string): TransportAddress {

@@ -24,8 +24,9 @@ import {
   parseRelayAddress,
   repeatable,
 } from './parse-options.ts'
+import { addStreamFlags, type StreamFlags, streamsConfigOf } from './stream-flags.ts'
 
-interface ServeFlags extends CredentialFlags, LimitFlags {
+interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags {
   readonly listen?: readonly ListenAddress[]
   readonly relayAddress?: readonly TransportAddress[]
   readonly externalAddress?: readonly ExternalAddress[]
@@ -44,7 +45,7 @@ export function serveCommand(): Command {
     .description('Run a STUN and TURN server.')
     .option(
       '--listen <uri>',
-      'where clients come in, such as udp://192.0.2.1:3478; repeatable (default: udp://0.0.0.0:3478 and udp://[::]:3478)',
+      'where clients come in, such as udp://192.0.2.1:3478, tcp://…:3478 or tls://…:5349; repeatable (default: udp://0.0.0.0:3478 and udp://[::]:3478)',
       repeatable(parseListen),
     )
   addCredentialFlags(command)
@@ -75,6 +76,7 @@ export function serveCommand(): Command {
       repeatable(parsePeerRange),
     )
     .option('--allow-legacy-channels', 'accept channel numbers up to 0x7fff (RFC 5766 clients)')
+  addStreamFlags(command)
   addLimitFlags(command)
   return command
     .addOption(
@@ -101,7 +103,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const devUser = flags.dev === true ? newDevUser(flags.user, host.random) : undefined
   const server = await startServer(devUser === undefined ? given : devConfig(given, devUser), host, log)
   process.stdout.on('error', () => {})
-  if (devUser !== undefined) process.stderr.write(devScreen(server.listeners[0]!, devUser))
+  if (devUser !== undefined) process.stderr.write(devScreen(server.listeners[0]!.address, devUser))
   process.stdout.write(`${JSON.stringify(listeningEvent(server, flags.relayPorts))}\n`)
   await closedBySignal(server)
 }
@@ -110,6 +112,7 @@ function configOf(flags: ServeFlags, log: Log): ServeConfig {
   return {
     ...credentialsConfigOf(flags, (message) => log.warn(message)),
     ...limitsConfigOf(flags),
+    ...streamsConfigOf(flags),
     listen: flags.listen ?? defaultConfig.listen,
     relayAddresses: flags.relayAddress ?? [],
     externalAddresses: flags.externalAddress ?? [],
@@ -124,7 +127,11 @@ function configOf(flags: ServeFlags, log: Log): ServeConfig {
 function listeningEvent(server: RunningServer, ports: PortRange): object {
   return {
     event: 'listening',
-    listeners: server.listeners.map(({ ip, port }) => ({ transport: 'udp', address: ip, port })),
+    listeners: server.listeners.map(({ transport, address: { ip, port } }) => ({
+      transport,
+      address: ip,
+      port,
+    })),
     relay: {
       addresses: server.relays.map(({ address, external }) => ({
         address: address.ip,
@@ -137,12 +144,15 @@ function listeningEvent(server: RunningServer, ports: PortRange): object {
 
 /** Resolves when SIGTERM or SIGINT has come and everything is closed. A second signal ends the process at once. */
 function closedBySignal(server: RunningServer): Promise<void> {
+  const reload = () => server.reloadCertificates()
   return new Promise((resolve) => {
     const close = () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, close)
+      process.off('SIGHUP', reload)
       server.close()
       resolve()
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, close)
+    process.on('SIGHUP', reload)
   })
 }

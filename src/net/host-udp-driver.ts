@@ -6,7 +6,7 @@
 import type { Host, UdpSocket } from '../core/host.ts'
 import type { Datagram, SocketId } from '../core/sans-io.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
-import type { Route } from '../turn/route.ts'
+import { packetOf, type Route } from '../turn/route.ts'
 import type { UdpDriver, UdpDriverHandlers } from './udp-driver.ts'
 
 type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
@@ -48,20 +48,8 @@ export class HostUdpDriver implements UdpDriver {
     this.#sockets.get(socket)?.send(bytes, destination)
   }
 
-  forward(
-    { socket, destination, header, headerLength, start, end, padding }: Route,
-    { bytes }: Datagram,
-  ): void {
-    const target = this.#sockets.get(socket)
-    if (target === undefined) return
-    if (headerLength === 0 && padding === 0) {
-      target.send(bytes.subarray(start, end), destination)
-      return
-    }
-    const packet = new Uint8Array(headerLength + end - start + padding)
-    for (let i = 0; i < headerLength; i++) packet[i] = header[i]!
-    packet.set(bytes.subarray(start, end), headerLength)
-    target.send(packet, destination)
+  forward(route: Route, { bytes }: Datagram): void {
+    this.#sockets.get(route.socket)?.send(packetOf(route, bytes), route.destination)
   }
 
   close(socket: SocketId): void {

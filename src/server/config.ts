@@ -5,11 +5,13 @@ import type { InterfaceAddress } from '../core/host.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange, RelayAddress } from '../turn/relay-address.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
 import { type CredentialsConfig, checkCredentials, defaultCredentialsConfig } from './credentials-config.ts'
 import { defaultLimitsConfig, type LimitsConfig } from './limits-config.ts'
+import { checkStreams, defaultStreamsConfig, type StreamsConfig } from './streams-config.ts'
 
 export interface ListenAddress {
-  readonly transport: 'udp'
+  readonly transport: ClientTransport
   /** May be a wildcard. */
   readonly address: TransportAddress
   /** A default that the host may lack, such as IPv6: that is a warning, where an address by name is an error. */
@@ -22,7 +24,7 @@ export interface ExternalAddress {
   readonly relay: TransportAddress | undefined
 }
 
-export interface ServeConfig extends CredentialsConfig, LimitsConfig {
+export interface ServeConfig extends CredentialsConfig, LimitsConfig, StreamsConfig {
   readonly listen: readonly ListenAddress[]
   /** Empty: chosen from the listening addresses and the interfaces. */
   readonly relayAddresses: readonly TransportAddress[]
@@ -36,6 +38,7 @@ export interface ServeConfig extends CredentialsConfig, LimitsConfig {
 export const defaultConfig: ServeConfig = {
   ...defaultCredentialsConfig,
   ...defaultLimitsConfig,
+  ...defaultStreamsConfig,
   listen: [
     { transport: 'udp', address: TransportAddress.of('0.0.0.0', 3478), isOptional: false },
     { transport: 'udp', address: TransportAddress.of('::', 3478), isOptional: true },
@@ -51,6 +54,7 @@ export const defaultConfig: ServeConfig = {
 /** Checks what no single flag can see. Throws `no-credentials` or `configuration-invalid`. */
 export function checkConfig(config: ServeConfig): void {
   checkCredentials(config)
+  checkStreams(config, config.listen)
 }
 
 /** Whether the address stands for all addresses of its family. */

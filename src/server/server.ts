@@ -1,7 +1,7 @@
 /** A running TURN server: configuration in, sockets open, one log line for each allocation's start and end. */
 
 import { TurnpikeError } from '../core/errors.ts'
-import type { Host, UdpSocket } from '../core/host.ts'
+import type { Host, TlsCertificate, UdpSocket } from '../core/host.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import { HostUdpDriver } from '../net/host-udp-driver.ts'
@@ -10,21 +10,23 @@ import type { ServerCounters } from '../turn/counters.ts'
 import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
 import { TurnServer } from '../turn/server.ts'
-import {
-  checkConfig,
-  concreteAddresses,
-  type ListenAddress,
-  relayAddresses,
-  type ServeConfig,
-} from './config.ts'
+import { CertificateWatch, describe, readCertificates } from './certificates.ts'
+import { checkConfig, concreteAddresses, relayAddresses, type ServeConfig } from './config.ts'
 import { credentialsOf } from './credentials-config.ts'
+import { type OpenListener, openListeners } from './listeners.ts'
 import type { Log } from './log.ts'
 import { Shard } from './shard.ts'
+import type { StreamCounters } from './stream-counters.ts'
+import { Streams } from './streams.ts'
+import { streamsOptionsOf } from './streams-config.ts'
 
 export interface RunningServer {
-  readonly listeners: readonly TransportAddress[]
+  readonly listeners: readonly OpenListener[]
   readonly relays: readonly RelayAddress[]
   readonly counters: ServerCounters
+  readonly streamCounters: StreamCounters
+  /** Looks at the certificates' files now, rather than in a few seconds. */
+  reloadCertificates(): void
   /** Ends every allocation and closes every socket, at once. */
   close(): void
 }
@@ -57,56 +59,44 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
     },
     host.random,
   )
-  const shard = new Shard(engine, host.clock, (handlers) => new HostUdpDriver(host, handlers), {
-    allocationCreated: (allocation) => logStart(log, allocation),
-    allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
-    systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),
-  })
+  const shard = new Shard(
+    engine,
+    host.clock,
+    (handlers) => new HostUdpDriver(host, handlers),
+    (handlers) => new Streams(host, streamsOptionsOf(config, config.allowLegacyChannels), handlers),
+    {
+      allocationCreated: (allocation) => logStart(log, allocation),
+      allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
+      systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),
+      streamEnded: (transport, client, reason) =>
+        log.debug('connection ended', { transport, client: `${client}`, reason }),
+    },
+  )
   try {
-    const listeners = await openListeners(config.listen, shard, log)
+    const certificates = readCertificates(config.tlsCertificates)
+    const listeners = await openListeners(config.listen, certificates, shard, log)
     if (credentials?.algorithms.includes('SHA-256') === false) {
       log.info('SHA-256 is not offered: a user is configured by an MD5 key, --user name:0xKEY')
     }
     if (config.noAuth) log.warn('no authentication: everybody who reaches this server may relay through it')
-    return { listeners, relays, counters: engine.counters, close: () => shard.close() }
+    for (const { certificate } of certificates) log.info('certificate loaded', describe(certificate))
+    const apply = (fresh: readonly TlsCertificate[]) => shard.setCertificates(fresh)
+    const watch = new CertificateWatch(config.tlsCertificates, certificates, apply, host.clock, log)
+    return {
+      listeners,
+      relays,
+      counters: engine.counters,
+      streamCounters: shard.streamCounters,
+      reloadCertificates: () => watch.check(),
+      close: () => {
+        watch.close()
+        shard.close()
+      },
+    }
   } catch (error) {
     shard.close()
     throw error
   }
-}
-
-async function openListeners(
-  listen: readonly ListenAddress[],
-  shard: Shard,
-  log: Log,
-): Promise<TransportAddress[]> {
-  const opened: TransportAddress[] = []
-  for (const { address, isOptional } of listen) {
-    try {
-      const { local, receiveBufferBytes } = await shard.listen(address)
-      opened.push(local)
-      log.debug('listening', { transport: 'udp', address: `${local}`, receiveBufferBytes })
-    } catch (reason) {
-      const code = String(reason)
-      const isMissing = code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL'
-      if (!isOptional || !isMissing) throw listenFailed(address, code)
-      log.warn('not listening', { transport: 'udp', address: `${address}`, reason: code })
-    }
-  }
-  return opened
-}
-
-function listenFailed(address: TransportAddress, code: string): TurnpikeError {
-  const cures: Record<string, string> = {
-    EADDRINUSE: 'another program has that port: stop it, or listen elsewhere',
-    EACCES: 'ports below 1024 need CAP_NET_BIND_SERVICE or root',
-    EADDRNOTAVAIL: 'no interface of this host has that address',
-    EAFNOSUPPORT: 'this host has no such address family',
-  }
-  return new TurnpikeError(
-    'listen-failed',
-    `cannot listen on udp://${address} (${code}): ${cures[code] ?? 'the system refused'}; --listen udp://ADDRESS:PORT chooses another`,
-  )
 }
 
 /** Whether the address can be bound at all, with a port that the system chooses. */
@@ -136,6 +126,7 @@ function probeRelayAddress(address: TransportAddress, host: Host): Promise<void>
 function logStart(log: Log, allocation: AllocationRecord): void {
   log.info('allocation started', {
     id: allocation.id,
+    transport: allocation.transport,
     client: `${allocation.client}`,
     relayed: allocation.relayedAddresses.join(' '),
     user: allocation.username,
@@ -145,6 +136,7 @@ function logStart(log: Log, allocation: AllocationRecord): void {
 function logEnd(log: Log, allocation: AllocationRecord, reason: string, now: Instant): void {
   log.info('allocation ended', {
     id: allocation.id,
+    transport: allocation.transport,
     client: `${allocation.client}`,
     relayed: allocation.relayedAddresses.join(' '),
     user: allocation.username,

@@ -1,20 +1,26 @@
 /** One TURN engine and its sockets: feeds datagrams in, carries out what comes out, and arms one timer. */
 
 import { unreachable } from '../core/errors.ts'
-import type { Clock } from '../core/host.ts'
+import type { Clock, TlsCertificate } from '../core/host.ts'
 import { type Datagram, type SocketId, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { UdpDriver, UdpDriverHandlers } from '../net/udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { EndReason, ServerOutput } from '../turn/outputs.ts'
+import { packetOf } from '../turn/route.ts'
 import type { TurnServer } from '../turn/server.ts'
+import { isStreamSocket } from '../turn/socket-numbers.ts'
+import type { StreamCounters } from './stream-counters.ts'
+import type { StreamListenOptions, Streams, StreamsHandlers } from './streams.ts'
 
 export interface ShardEvents {
   allocationCreated(allocation: AllocationRecord): void
   allocationEnded(allocation: AllocationRecord, reason: EndReason, now: Instant): void
   /** A packet or a relay socket that the system refused. */
-  systemRefused(what: 'send' | 'relay-bind', reason: string): void
+  systemRefused(what: 'send' | 'relay-bind' | 'accept', reason: string): void
+  /** A connection is over, for whatever reason, or never came to be. */
+  streamEnded(transport: 'tcp' | 'tls', client: TransportAddress, reason: string): void
 }
 
 export interface Listener {
@@ -32,6 +38,7 @@ export class Shard {
   readonly #clock: Clock
   readonly #events: ShardEvents
   readonly #udp: UdpDriver
+  readonly #streams: Streams
   readonly #pendingListeners = new Map<SocketId, PendingListener>()
   #nextListener = 0
   #cancelTimer: () => void = () => {}
@@ -41,6 +48,7 @@ export class Shard {
     engine: TurnServer,
     clock: Clock,
     createDriver: (handlers: UdpDriverHandlers) => UdpDriver,
+    createStreams: (handlers: StreamsHandlers) => Streams,
     events: ShardEvents,
   ) {
     this.#engine = engine
@@ -52,6 +60,21 @@ export class Shard {
       datagram: (datagram) => this.#handleDatagram(datagram),
       sendFailed: (reason) => this.#events.systemRefused('send', reason),
     })
+    this.#streams = createStreams({
+      opened: (socket, transport) => engine.streamOpened(socket, transport),
+      message: (datagram) => this.#handleMessage(datagram),
+      hasAllocation: (socket, client) => engine.hasAllocation(socket, client),
+      closed: (socket, client) => {
+        engine.streamClosed(socket, client)
+        this.#drain()
+      },
+      acceptFailed: (reason) => events.systemRefused('accept', reason),
+      ended: (transport, client, reason) => events.streamEnded(transport, client, reason),
+    })
+  }
+
+  get streamCounters(): StreamCounters {
+    return this.#streams.counters
   }
 
   /** Opens a listening socket. Rejects with the system's code, such as 'EADDRINUSE'. */
@@ -63,17 +86,43 @@ export class Shard {
     })
   }
 
+  /** Opens a listener for TCP or TLS. Rejects with the system's code, or with `configuration-invalid`. */
+  async listenStream(options: StreamListenOptions): Promise<Listener> {
+    const local = await this.#streams.listen(options)
+    this.#engine.addListener(socketId(this.#nextListener++), local)
+    return { local, receiveBufferBytes: undefined }
+  }
+
+  /** New TLS connections are served with these. Throws `configuration-invalid`, and keeps the old ones. */
+  setCertificates(certificates: readonly TlsCertificate[]): void {
+    this.#streams.setCertificates(certificates)
+  }
+
   /** Ends every allocation and closes every socket. No timer is left. */
   close(): void {
     this.#engine.closeAll()
     this.#drain()
+    this.#streams.closeAll()
     this.#udp.closeAll()
     this.#cancelTimer()
   }
 
   #handleDatagram(datagram: Datagram): void {
     const route = this.#engine.handleDatagram(datagram, this.#clock.now())
-    if (route !== undefined) this.#udp.forward(route, datagram)
+    if (route !== undefined) {
+      if (isStreamSocket(route.socket)) this.#streams.forward(route, datagram.bytes)
+      else this.#udp.forward(route, datagram)
+    }
+    this.#drain()
+  }
+
+  /** A message from a stream: an array that is ours, where a datagram lies in the driver's memory. */
+  #handleMessage(datagram: Datagram): void {
+    const route = this.#engine.handleDatagram(datagram, this.#clock.now())
+    if (route !== undefined) {
+      if (isStreamSocket(route.socket)) this.#streams.forward(route, datagram.bytes)
+      else this.#udp.transmit(route.socket, route.destination, packetOf(route, datagram.bytes))
+    }
     this.#drain()
   }
 
@@ -88,7 +137,8 @@ export class Shard {
   #carryOut(output: ServerOutput): void {
     switch (output.type) {
       case 'transmit':
-        this.#udp.transmit(output.socket, output.destination, output.bytes)
+        if (isStreamSocket(output.socket)) this.#streams.send(output.socket, output.bytes)
+        else this.#udp.transmit(output.socket, output.destination, output.bytes)
         return
       case 'bind-relay':
         this.#udp.bind(output.socket, output.address)

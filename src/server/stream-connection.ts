@@ -9,8 +9,7 @@ import type { Datagram, SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import { type FramingFault, type FramingOptions, StreamFramer } from '../stun/stream-framing.ts'
-import type { Route } from '../turn/route.ts'
-import type { ClientTransport } from '../turn/socket-numbers.ts'
+import { packetOf, type Route } from '../turn/route.ts'
 import type { StreamCounters } from './stream-counters.ts'
 
 export const streamLimits = {
@@ -37,7 +36,7 @@ type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
 
 export class StreamConnection implements StreamHandlers {
   readonly id: SocketId
-  readonly transport: ClientTransport
+  readonly transport: 'tcp' | 'tls'
   readonly remote: TransportAddress
   readonly #socket: StreamSocket
   readonly #owner: StreamOwner
@@ -51,7 +50,7 @@ export class StreamConnection implements StreamHandlers {
 
   constructor(
     id: SocketId,
-    transport: ClientTransport,
+    transport: 'tcp' | 'tls',
     socket: StreamSocket,
     owner: StreamOwner,
     framing: FramingOptions,
@@ -89,13 +88,9 @@ export class StreamConnection implements StreamHandlers {
   }
 
   /** Sends what the route says of these bytes, as one message. */
-  forward({ header, headerLength, start, end, padding }: Route, bytes: Uint8Array): void {
-    const length = headerLength + end - start + padding
-    if (!this.#hasRoom(length, streamLimits.pendingDataBytes)) return
-    const message = new Uint8Array(length)
-    for (let i = 0; i < headerLength; i++) message[i] = header[i]!
-    message.set(bytes.subarray(start, end), headerLength)
-    this.#socket.write(message)
+  forward(route: Route, bytes: Uint8Array): void {
+    const length = route.headerLength + route.end - route.start + route.padding
+    if (this.#hasRoom(length, streamLimits.pendingDataBytes)) this.#socket.write(packetOf(route, bytes))
   }
 
   /** Closes at once. No more is heard of it. */

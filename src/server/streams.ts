@@ -4,7 +4,7 @@
  */
 
 import { Deadlines } from '../core/deadlines.ts'
-import type { Host, TcpListener, TlsCertificate, TlsServerOptions } from '../core/host.ts'
+import type { Host, StreamSocket, TcpListener, TlsCertificate, TlsServerOptions } from '../core/host.ts'
 import { randomUint32 } from '../core/random.ts'
 import { type Datagram, type SocketId, socketId } from '../core/sans-io.ts'
 import { type Instant, later } from '../core/time.ts'
@@ -34,8 +34,10 @@ export interface StreamsHandlers {
   message(datagram: Datagram): void
   hasAllocation(socket: SocketId, client: AddressWords): boolean
   closed(socket: SocketId, client: AddressWords): void
-  /** For the log. */
-  connectionEnded(transport: string, client: TransportAddress, reason: string): void
+  /** For the log: a connection is over, for whatever reason, or its handshake was. */
+  ended(transport: 'tcp' | 'tls', client: TransportAddress, reason: string): void
+  /** The system could not take a connection in. */
+  acceptFailed(reason: string): void
 }
 
 export interface StreamListenOptions {
@@ -84,7 +86,7 @@ export class Streams implements StreamOwner {
           admit: (remote) => this.#admit(remote),
           connection: (socket) => this.#accept(socket, transport),
           handshakeFailed: (reason, remote) => this.#handshakeFailed(reason, remote),
-          acceptFailed: (reason) => this.#handlers.connectionEnded(transport, address, reason),
+          acceptFailed: (reason) => this.#handlers.acceptFailed(reason),
         },
       )
       this.#listeners.set(listener, transport)
@@ -139,7 +141,7 @@ export class Streams implements StreamOwner {
     return false
   }
 
-  #accept(socket: ConstructorParameters<typeof StreamConnection>[2], transport: 'tcp' | 'tls') {
+  #accept(socket: StreamSocket, transport: 'tcp' | 'tls'): StreamConnection {
     const id = this.#freeIds.pop() ?? socketId(this.#nextId++)
     const connection = new StreamConnection(id, transport, socket, this, this.#options)
     this.counters.accepted++
@@ -154,7 +156,7 @@ export class Streams implements StreamOwner {
   #handshakeFailed(reason: string, remote: TransportAddress): void {
     this.#limit.release(remote)
     this.counters.handshakeFailures++
-    this.#handlers.connectionEnded('tls', remote, reason)
+    this.#handlers.ended('tls', remote, reason)
   }
 
   #close(connection: StreamConnection, reason: CloseReason): void {
@@ -170,7 +172,7 @@ export class Streams implements StreamOwner {
     this.#limit.release(remote)
     this.#deadlines.cancel(connection)
     this.#handlers.closed(id, remote)
-    this.#handlers.connectionEnded(transport, remote, reason)
+    this.#handlers.ended(transport, remote, reason)
     this.#freeIds.push(id)
     this.#armTimer()
   }

@@ -98,9 +98,7 @@ export class Link {
       this.#world.note(this.#place, 'lost', packet)
       return
     }
-    // Not the queue's time: in real time a program may send between two events.
-    const now = this.#world.now
-    let at: number = now
+    let at: number = queue.now
     if (options.bitsPerSecond !== Number.POSITIVE_INFINITY) {
       const waiting = Math.max(this.#busyUntil - at, 0)
       if ((waiting * options.bitsPerSecond) / 8000 > options.queueBytes) {
@@ -123,7 +121,8 @@ export class Link {
       this.#world.note(this.#place, 'duplicated', packet)
       queue.add(new Arrival(copy, this.#receiver), instant(at))
     }
-    if (at > now || this.#isDeferred || isTwice) queue.add(new Arrival(packet, this.#receiver), instant(at))
+    if (at > queue.now || this.#isDeferred || isTwice)
+      queue.add(new Arrival(packet, this.#receiver), instant(at))
     else this.#receiver.receive(packet)
   }
 

@@ -54,8 +54,7 @@ export class Zones {
       case 'A':
         return addresses(records.A)
       case 'AAAA': {
-        const own = records.AAAA ?? []
-        if (own.length > 0 || prefix64 === undefined) return addresses(own)
+        if (records.AAAA !== undefined || prefix64 === undefined) return addresses(records.AAAA)
         const made = (records.A ?? []).map((ip) => embed(prefix64, TransportAddress.of(ip, 0)).ip)
         return addresses(made)
       }

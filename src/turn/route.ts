@@ -17,8 +17,18 @@ export interface Route {
   readonly end: number
   /** Zero bytes to be sent behind the payload: 0–3. */
   readonly padding: number
-  /** To be sent with the DF bit set. Only ever true where the driver has said that it can (§14, §15). */
-  readonly dontFragment: boolean
 }
 
 export type MutableRoute = { -readonly [Key in keyof Route]: Route[Key] }
+
+/** What the route says of these bytes: a view where they go out as they are, else a new array. */
+export function packetOf(
+  { header, headerLength, start, end, padding }: Route,
+  bytes: Uint8Array,
+): Uint8Array {
+  if (headerLength === 0 && padding === 0) return bytes.subarray(start, end)
+  const packet = new Uint8Array(headerLength + end - start + padding)
+  for (let i = 0; i < headerLength; i++) packet[i] = header[i]!
+  packet.set(bytes.subarray(start, end), headerLength)
+  return packet
+}

@@ -32,7 +32,6 @@ export interface Sent {
   readonly socket: SocketId
   readonly destination: string
   readonly bytes: Uint8Array
-  readonly dontFragment: boolean
 }
 
 /** Answers a bind-relay: undefined binds, a string is the system's reason. */
@@ -304,6 +303,5 @@ function materialize(route: Route, bytes: Uint8Array): Sent {
     socket: route.socket,
     destination: TransportAddress.from(route.destination).toString(),
     bytes: out,
-    dontFragment: route.dontFragment,
   }
 }

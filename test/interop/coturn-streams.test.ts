@@ -1,0 +1,104 @@
+/** coturn's client through `turnpike serve` over TCP and TLS. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { CertificateFolder, type TestCertificate } from '../support/certificates.ts'
+import { type Child, freeTcpPort, freeUdpPort, run, start, startCli } from '../support/programs.ts'
+
+const programs = ['turnutils_uclient', 'turnutils_peer', 'openssl']
+const missing = programs.filter((name) => run('sh', ['-c', `command -v ${name}`]).status !== 0)
+
+if (missing.length > 0) {
+  const what = `${missing.join(', ')} not found: apt-get install coturn openssl`
+  if (process.env.CI === 'true') throw new Error(what)
+  console.warn(`\n*** SKIPPED: interop with coturn's client over TCP and TLS. ${what}\n`)
+}
+
+describe.skipIf(missing.length > 0)("coturn's client over TCP and TLS", () => {
+  let certificates: CertificateFolder
+  let pair: TestCertificate
+  let server: Child
+  let peer: Child
+  let peerPort: number
+  let tcpPort: number
+  let tlsPort: number
+
+  beforeAll(async () => {
+    certificates = new CertificateFolder()
+    pair = certificates.make('turn.example')
+    peerPort = await freeUdpPort()
+    tcpPort = await freeTcpPort()
+    tlsPort = await freeTcpPort()
+    peer = start('turnutils_peer', ['-L', '127.0.0.1', '-p', `${peerPort}`])
+    server = startCli([
+      ...['serve', '--listen', `tcp://127.0.0.1:${tcpPort}`, '--listen', `tls://127.0.0.1:${tlsPort}`],
+      ...['--tls-cert', pair.certificateFile, '--tls-key', pair.keyFile],
+      ...['--user', 'u:p', '--allow-peer', '127.0.0.0/8', '--allow-legacy-channels', '--log-format', 'json'],
+    ])
+    await server.waitFor(/"event":"listening"/)
+  })
+
+  afterAll(async () => {
+    await peer?.stop()
+    await server?.stop()
+    certificates?.remove()
+  })
+
+  const modes: [string, string[]][] = [
+    ['channels', ['-c']],
+    ['channels whose data has to be padded', ['-c', '-l', '171']],
+    ['channels padded by the client in any case', ['-c', '-D']],
+    ['send indications', ['-c', '-s']],
+    ['client to client', ['-c', '-y', '-m', '4', '-l', '170', '-z', '15']],
+    ['extra requests', ['-c', '-G']],
+    ['random disconnects', ['-c', '-B']],
+  ]
+  it.concurrent.each(modes)(
+    'relays without loss over TCP: %s',
+    async (_name, flags) => {
+      const { code, output } = await client(tcpPort, flags)
+      expect(output).toContain('Total lost packets 0 (0.000000%)')
+      expect(code).toBe(0)
+    },
+    100_000,
+  )
+
+  // Interop: over TLS the client takes what one read gives it for one message, and loses others that came with it, from
+  // coturn as from us. So what was relayed is read off our own log.
+  const secureModes: [string, string[]][] = [
+    ['channels', ['-c']],
+    ['send indications', ['-c', '-s']],
+  ]
+  it.concurrent.each(secureModes)(
+    'relays without loss over TLS: %s',
+    async (_name, flags) => {
+      const secure = ['-S', '-i', pair.certificateFile, '-k', pair.keyFile]
+      const { code } = await client(tlsPort, [...secure, ...flags])
+      expect(code).toBe(0)
+    },
+    100_000,
+  )
+
+  it('has relayed all that clients over TLS have sent, and all that came back', async () => {
+    const { stderr } = await server.stop()
+    const ended = stderr
+      .split('\n')
+      .filter((line) => line.includes('allocation ended'))
+      .map((line) => JSON.parse(line))
+      .filter(({ transport }) => transport === 'tls')
+    const sum = (name: string) => ended.reduce((total, line) => total + line[name], 0)
+    // Two clients of 20 messages of 100 bytes in each mode.
+    expect(sum('bytesFromClient')).toBe(secureModes.length * 2 * 20 * 100)
+    expect(sum('bytesToClient')).toBe(secureModes.length * 2 * 20 * 100)
+  })
+
+  function client(port: number, flags: readonly string[]) {
+    return start(
+      'turnutils_uclient',
+      [
+        ...['-e', '127.0.0.1', '-r', `${peerPort}`, '-n', '20', '-m', '2', '-u', 'u', '-w', 'p', '-X', '-t'],
+        ...['-p', `${port}`, ...flags, '127.0.0.1'],
+      ],
+      { timeoutSeconds: 80 },
+    ).ended
+  }
+})
