@@ -20,3 +20,9 @@ export function instant(milliseconds: number): Instant {
 export function later(start: Instant, milliseconds: number): Instant {
   return (start + milliseconds) as Instant
 }
+
+/** The earlier one of two instants, where undefined stands for never. */
+export function earliest(x: Instant | undefined, y: Instant | undefined): Instant | undefined {
+  if (x === undefined || y === undefined) return x ?? y
+  return x < y ? x : y
+}

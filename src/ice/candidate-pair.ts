@@ -1,14 +1,19 @@
 /**
  * A candidate pair (RFC 8445 §6.1.2): one path, from a socket of ours to an address of the peer. What the RFC calls the
  * valid pair is the same object once `mapped` is set, the local candidate that the peer has seen us at.
+ * Deviation: RFC 8445 §7.2.5.3.2 makes another pair of the list valid if the mapped address is that of another local
+ * candidate. Here the path that was checked is the one that is used, whatever it looks like from outside.
  */
 
 import type { SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { LocalCandidate, RemoteCandidate } from './candidate.ts'
+import { PairCounters } from './pair-counters.ts'
 import { type PairPriority, pairPriority } from './pair-priority.ts'
 import type { IceRole } from './role.ts'
+import { SendPath } from './send-path.ts'
 
+/** RFC 8445 §6.1.2.6. */
 export type PairState = 'frozen' | 'waiting' | 'in-progress' | 'succeeded' | 'failed'
 
 /** Why a pair failed, for the table that a failed session leaves behind. */
@@ -18,10 +23,12 @@ export type PairFailure =
   | 'error-response'
   | 'connection-failed'
   | 'connection-closed'
-  | 'send-failed'
+  | 'not-an-ice-peer'
+  | 'unreachable'
   | 'consent-expired'
   | 'consent-revoked'
   | 'socket-removed'
+  /** Not needed any more: another pair has been nominated, or the policy had no use for it. */
   | 'pruned'
 
 /** What a pair has to know of the check that decides about it. */
@@ -34,12 +41,10 @@ export class CandidatePair {
   readonly id: string
   readonly local: LocalCandidate
   readonly remote: RemoteCandidate
-  /** What it is sent from; undefined for TCP until there is a connection. */
-  socket: SocketId | undefined
   state: PairState = 'frozen'
   priority: PairPriority = { high: 0, low: 0 }
   /** Both foundations together (RFC 8445 §6.1.2.6). */
-  foundation: string
+  foundation = ''
   failure: PairFailure | undefined
   /** More about the failure: an error code, the system's reason. */
   failureDetail: string | undefined
@@ -48,32 +53,52 @@ export class CandidatePair {
   isNominated = false
   /** The highest value that the controlling side has nominated it with; 0 without renomination. */
   nomination = 0
-  /** The controlled side has been asked to use it, and its own check has still to succeed (§7.3.1.5). */
+  /** The controlled side has been asked to use it, and its own check has still to succeed (RFC 8445 §7.3.1.5). */
   nominateOnSuccess = false
   /** A check with USE-CANDIDATE is on its way. */
   isNominating = false
   /** The check that a response or a timeout decides about; older ones have been cancelled. */
   check: PendingCheck | undefined
-  /** An authenticated packet has come from there: data from there is the peer's. */
-  isAuthenticated = false
   /** In the triggered-check queue. */
   isQueued = false
+  /** An authenticated packet has come from there: data from there is the peer's. */
+  isAuthenticated = false
   /** The transaction of the peer's last request, so that a duplicate changes nothing. */
   lastRequestId: string | undefined
-  /** When the pair was first checked; undefined before. */
+  /** When the pair was first checked. */
   checkedAt: Instant | undefined
   validSince: Instant | undefined
-  /** Until when data may be sent (RFC 7675 §5.1); undefined while there has been no consent. */
+  nominatedAt: Instant | undefined
+  /** Until when data may be sent (RFC 7675 §5.1); undefined while there is no consent. */
   consentUntil: Instant | undefined
-  readonly stats = new PairCounters()
+  readonly counters = new PairCounters()
+  #socket: SocketId | undefined
+  #path: SendPath | undefined
 
   constructor(id: string, local: LocalCandidate, remote: RemoteCandidate, role: IceRole) {
     this.id = id
     this.local = local
     this.remote = remote
-    this.socket = local.protocol === 'udp' ? local.socket : undefined
-    this.foundation = `${local.foundation}:${remote.foundation}`
-    this.updatePriority(role)
+    this.candidatesChanged(role)
+  }
+
+  /** What it is sent from; undefined for TCP while there is no connection. */
+  get socket(): SocketId | undefined {
+    return this.#socket
+  }
+
+  set socket(socket: SocketId | undefined) {
+    this.#socket = socket
+    this.#path = socket === undefined ? undefined : new SendPath(socket, this.remote.address, this.counters)
+  }
+
+  /** Where user data of this pair goes. */
+  get path(): SendPath | undefined {
+    return this.#path
+  }
+
+  get stream(): number {
+    return this.local.stream
   }
 
   get component(): number {
@@ -88,44 +113,21 @@ export class CandidatePair {
     return this.local.type === 'relay' || this.remote.type === 'relay'
   }
 
-  /** The smoothed round-trip time, as RFC 6298 smooths it; undefined before the first measurement. */
-  get rttMs(): number | undefined {
-    return this.stats.smoothedRttMs
+  /** Consent that is lost comes back by a restart only (RFC 7675 §5.1). */
+  get isConsentLost(): boolean {
+    return this.failure === 'consent-expired' || this.failure === 'consent-revoked'
   }
 
-  /** After a change of role, of the remote priority or of the mapped candidate. */
-  updatePriority(role: IceRole): void {
+  /** The smoothed round-trip time; undefined before the first measurement. */
+  get rttMs(): number | undefined {
+    return this.counters.smoothedRoundTripMs
+  }
+
+  /** After a change of role, of the remote candidate or of the mapped one. */
+  candidatesChanged(role: IceRole): void {
+    this.foundation = `${this.local.foundation}:${this.remote.foundation}`
     const ours = (this.mapped ?? this.local).priority
     const theirs = this.remote.priority
     this.priority = role === 'controlling' ? pairPriority(ours, theirs) : pairPriority(theirs, ours)
-  }
-}
-
-/** The counters of W3C's RTCIceCandidatePairStats, and what it leaves out. */
-export class PairCounters {
-  requestsSent = 0
-  requestsReceived = 0
-  responsesSent = 0
-  responsesReceived = 0
-  retransmissionsSent = 0
-  consentRequestsSent = 0
-  totalRoundTripMs = 0
-  currentRoundTripMs: number | undefined
-  smoothedRttMs: number | undefined
-  lastPacketSentAt: Instant | undefined
-  lastPacketReceivedAt: Instant | undefined
-  packetsReceived = 0
-  bytesReceived = 0
-  packetsSent = 0
-  bytesSent = 0
-  packetsDiscardedOnSend = 0
-  bytesDiscardedOnSend = 0
-  consentExpiredAt: Instant | undefined
-
-  measured(rttMs: number): void {
-    this.totalRoundTripMs += rttMs
-    this.currentRoundTripMs = rttMs
-    this.smoothedRttMs =
-      this.smoothedRttMs === undefined ? rttMs : this.smoothedRttMs * (7 / 8) + rttMs * (1 / 8)
   }
 }

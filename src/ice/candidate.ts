@@ -59,6 +59,8 @@ export interface RemoteCandidate extends CandidateDescription {
   readonly id: string
   readonly stream: number
   readonly address: TransportAddress
+  /** The name that it was signalled with, and that reports show instead of the address. */
+  readonly name?: string | undefined
 }
 
 /** RFC 8445 §5.1.2.2, with TCP below UDP as RFC 6544 §4.2 recommends, and relays below everything. */

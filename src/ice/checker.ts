@@ -73,9 +73,9 @@ export class Checker {
       pair.state = 'in-progress'
       pair.checkedAt ??= now
     }
-    if (kind === 'consent') pair.stats.consentRequestsSent++
-    pair.stats.requestsSent++
-    pair.stats.lastPacketSentAt = now
+    if (kind === 'consent') pair.counters.consentRequestsSent++
+    pair.counters.requestsSent++
+    pair.counters.lastPacketSentAt = now
     this.#session.transmit(pair.socket!, pair.remote.address, bytes, kind)
   }
 
@@ -92,14 +92,14 @@ export class Checker {
     const mapped = message.get('XOR-MAPPED-ADDRESS')
     if (message.class === 'success' && mapped === undefined) return this.#session.drop('malformed')
     this.#end(check)
-    pair.stats.responsesReceived++
+    pair.counters.responsesReceived++
     // A retransmitted request leaves open which transmission was answered (Karn's rule).
-    if (check.transmissions === 1) pair.stats.measured(now - check.sentAt)
+    if (check.transmissions === 1) pair.counters.measured(now - check.sentAt)
     if (socket !== pair.socket || !pair.remote.address.equals(source)) {
       this.#fail(check, 'non-symmetric-response', undefined, now)
       return 'stun'
     }
-    pair.stats.lastPacketReceivedAt = now
+    pair.counters.lastPacketReceivedAt = now
     if (mapped !== undefined && message.class === 'success') {
       this.#listener.succeeded(pair, check, mapped, now)
     } else this.#handleError(message.get('ERROR-CODE')?.code ?? 0, check, now)
@@ -117,8 +117,8 @@ export class Checker {
         continue
       }
       check.transmissions++
-      check.pair.stats.retransmissionsSent++
-      check.pair.stats.lastPacketSentAt = now
+      check.pair.counters.retransmissionsSent++
+      check.pair.counters.lastPacketSentAt = now
       this.#deadlines.schedule(check, later(now, check.waitMs))
       this.#session.transmit(check.pair.socket!, check.pair.remote.address, check.bytes, 'retransmission')
     }
@@ -156,10 +156,6 @@ export class Checker {
    * the product a long list would be retransmitted after minutes. One round of Ta over all of them is what it is for.
    */
   #rtoMs(): number {
-    let active = 0
-    for (const pair of this.#generation.set.pairs()) {
-      if (pair.state === 'waiting' || pair.state === 'in-progress') active++
-    }
-    return Math.max(minimumRtoMs, this.#generation.pacingMs * active)
+    return Math.max(minimumRtoMs, this.#generation.pacingMs * this.#generation.set.activePairs)
   }
 }

@@ -1,8 +1,9 @@
-/** One component of a data stream: which pair is selected, where data goes, and when consent is due. */
+/** One component of a data stream: which pair is selected, where data goes, and how long that is good for. */
 
 import { type Instant, instant } from '../core/time.ts'
 import type { CandidatePair } from './candidate-pair.ts'
-import type { PathReason, SendPath } from './outputs.ts'
+import type { PathReason } from './outputs.ts'
+import type { SendPath } from './send-path.ts'
 
 export class Component {
   readonly stream: number
@@ -12,10 +13,11 @@ export class Component {
   selected: CandidatePair | undefined
   /** Where data goes: the selected pair, or before that the best valid one. */
   sending: CandidatePair | undefined
-  path: SendPath | undefined
-  /** Why the path is what it is. */
-  pathReason: PathReason = 'first-valid-pair'
   sendingSince: Instant = instant(0)
+  /** Why data goes there. */
+  pathReason: PathReason = 'first-valid-pair'
+  /** When the pair that data went to was lost; undefined while there is one, and before the first. */
+  lostAt: Instant | undefined
   /** The peer has been silent for longer than it should. */
   isSilent = false
   /** When the next consent check or keepalive is due; undefined while there is no pair to keep. */
@@ -24,5 +26,9 @@ export class Component {
   constructor(stream: number, id: number) {
     this.stream = stream
     this.id = id
+  }
+
+  get path(): SendPath | undefined {
+    return this.sending?.path
   }
 }

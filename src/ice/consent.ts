@@ -4,44 +4,50 @@
  */
 
 import { randomUint32 } from '../core/random.ts'
-import { type Instant, later } from '../core/time.ts'
+import { earliest, type Instant, later } from '../core/time.ts'
 import { encodeKeepalive } from './binding.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import type { Component } from './component.ts'
 import type { Generation } from './generation.ts'
 import type { Session } from './session.ts'
 
-export interface ConsentListener {
-  /** A check for consent; the controlling side repeats the nomination with it. */
+export interface ConsentActions {
   sendConsent(pair: CandidatePair, now: Instant): void
+  /** The pair must not be used any more. */
   expired(pair: CandidatePair, now: Instant): void
-  /** A component has fallen silent, or is heard again. */
-  silenceChanged(component: Component, now: Instant): void
+  /** Other pairs of the component should show whether they are alive. */
+  probe(component: Component, now: Instant): void
 }
+
+/** Limit: RFC 7675 §5.1. */
+const minimumIntervalMs = 4000
 
 export class Consent {
   readonly #session: Session
   readonly #generation: Generation
-  readonly #listener: ConsentListener
+  readonly #actions: ConsentActions
 
-  constructor(session: Session, generation: Generation, listener: ConsentListener) {
+  constructor(session: Session, generation: Generation, actions: ConsentActions) {
     this.#session = session
     this.#generation = generation
-    this.#listener = listener
+    this.#actions = actions
   }
 
   get nextDeadline(): Instant | undefined {
     let next: Instant | undefined
     for (const component of this.#generation.components()) {
-      for (const due of this.#deadlinesOf(component)) {
-        if (due !== undefined && (next === undefined || due < next)) next = due
-      }
+      const { sending } = component
+      if (sending === undefined) continue
+      next = earliest(next, component.nextConsentAt)
+      next = earliest(next, this.#expiryOf(sending, component))
+      next = earliest(next, this.#silentAt(component))
     }
     return next
   }
 
   /** After the pair that data goes to may have changed. */
   update(now: Instant): void {
+    if (this.#session.options.lite) return
     for (const component of this.#generation.components()) {
       if (component.sending !== undefined) component.nextConsentAt ??= later(now, this.#intervalMs())
     }
@@ -51,75 +57,65 @@ export class Consent {
     for (const component of this.#generation.components()) this.#tend(component, now)
   }
 
-  /** Something authentic, or data, has come from the peer. */
-  heard(component: Component, now: Instant): void {
-    if (!component.isSilent) return
-    component.isSilent = false
-    this.#listener.silenceChanged(component, now)
+  /** Something authentic, or data, has come from the peer on a pair. */
+  heard(pair: CandidatePair, now: Instant): void {
+    pair.counters.lastPacketReceivedAt = now
+    const component = this.#generation.componentOf(pair)
+    if (component?.sending === pair) component.isSilent = false
   }
 
   #tend(component: Component, now: Instant): void {
     const pair = component.sending
     if (pair === undefined) return
-    if (this.#expiryOf(pair, component) <= now) {
-      pair.stats.consentExpiredAt = now
-      this.#listener.expired(pair, now)
+    const expiry = this.#expiryOf(pair, component)
+    if (expiry !== undefined && expiry <= now) {
+      pair.counters.consentExpiredAt = now
+      this.#actions.expired(pair, now)
       return
     }
     const silentAt = this.#silentAt(component)
     if (silentAt !== undefined && silentAt <= now) {
       component.isSilent = true
-      this.#listener.silenceChanged(component, now)
+      this.#actions.probe(component, now)
     }
     if (component.nextConsentAt !== undefined && component.nextConsentAt <= now) {
       component.nextConsentAt = later(now, this.#intervalMs())
       this.#ask(pair, now)
+      if (component.isSilent) this.#actions.probe(component, now)
     }
   }
 
   #ask(pair: CandidatePair, now: Instant): void {
     const { options, random } = this.#session
-    if (options.lite) return
-    if (options.consent) this.#listener.sendConsent(pair, now)
-    else {
+    if (options.consent) this.#actions.sendConsent(pair, now)
+    else if (pair.socket !== undefined) {
       const bytes = encodeKeepalive(random.bytes(12))
-      this.#session.transmit(pair.socket!, pair.remote.address, bytes, 'keepalive')
+      this.#session.transmit(pair.socket, pair.remote.address, bytes, 'keepalive')
     }
   }
 
-  #deadlinesOf(component: Component): readonly (Instant | undefined)[] {
-    if (component.sending === undefined) return []
-    return [component.nextConsentAt, this.#expiryOf(component.sending, component), this.#silentAt(component)]
-  }
-
-  /** A lite agent asks for nothing, so what it lives by is the peer's checks. */
-  #expiryOf(pair: CandidatePair, component: Component): Instant {
+  /** A lite agent asks for nothing; what it lives by is the peer's checks. */
+  #expiryOf(pair: CandidatePair, component: Component): Instant | undefined {
     const { consent, lite, consentExpiryMs } = this.#session.options
-    if (lite) return later(this.#heardAt(component), consentExpiryMs)
-    return consent && pair.consentUntil !== undefined ? pair.consentUntil : never
+    if (!consent || this.#generation.isLiteOnly) return undefined
+    return lite ? later(this.#heardAt(component), consentExpiryMs) : pair.consentUntil
   }
 
   #silentAt(component: Component): Instant | undefined {
-    if (component.isSilent || component.sending === undefined) return undefined
-    if (!this.#session.options.consent) return undefined
-    return later(this.#heardAt(component), this.#session.options.disconnectedMs)
+    const { consent, disconnectedMs } = this.#session.options
+    if (component.isSilent || !consent || this.#generation.isLiteOnly) return undefined
+    return later(this.#heardAt(component), disconnectedMs)
   }
 
-  #heardAt(component: Component): Instant {
-    return component.sending?.stats.lastPacketReceivedAt ?? component.sendingSince
+  #heardAt({ sending, sendingSince }: Component): Instant {
+    return sending?.counters.lastPacketReceivedAt ?? sendingSince
   }
 
   /** 0.8 to 1.2 of the period, drawn anew each time (RFC 7675 §5.1). */
   #intervalMs(): number {
     const { options, random } = this.#session
     if (!options.consent) return options.keepaliveMs
-    return Math.max(
-      minimumIntervalMs,
-      options.consentIntervalMs * (0.8 + 0.4 * (randomUint32(random) / 2 ** 32)),
-    )
+    const factor = 0.8 + 0.4 * (randomUint32(random) / 2 ** 32)
+    return Math.max(minimumIntervalMs, options.consentIntervalMs * factor)
   }
 }
-
-/** Limit: RFC 7675 §5.1. */
-const minimumIntervalMs = 4000
-const never = Number.POSITIVE_INFINITY as Instant

@@ -7,6 +7,15 @@ export interface IceCredentials {
   readonly pwd: string
 }
 
+/** What a side says of itself, besides its candidates (RFC 8445 §5.3). */
+export interface IceDescription extends IceCredentials {
+  readonly lite?: boolean | undefined
+  /** Tags of `ice-options`. */
+  readonly options?: readonly string[] | undefined
+  /** The Ta that it proposes; 50 is meant if it proposes none (RFC 8839 §5.5). */
+  readonly pacingMs?: number | undefined
+}
+
 const iceChars = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 
 /** 48 bits; the grammar asks for 24. A mux tells sessions apart by it. */

@@ -10,38 +10,37 @@ import type { Instant } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { shortTermKey } from '../stun/credentials.ts'
 import type { IntegrityKey } from '../stun/integrity.ts'
-import type { CandidateDescription, LocalCandidate, RemoteCandidate } from './candidate.ts'
+import type {
+  CandidateDescription,
+  CandidateProtocol,
+  LocalCandidate,
+  RemoteCandidate,
+  TcpType,
+} from './candidate.ts'
 import { CandidatePair, type PairFailure } from './candidate-pair.ts'
-import { Checklist, ChecklistSet } from './checklist.ts'
-import { Component } from './component.ts'
-import type { IceCredentials } from './credentials.ts'
+import { Checklist } from './checklist.ts'
+import { ChecklistSet } from './checklist-set.ts'
+import type { Component } from './component.ts'
+import type { IceCredentials, IceDescription } from './credentials.ts'
 import type { EarlyCheck } from './early-checks.ts'
 import { Foundations } from './foundations.ts'
 import { defaultPacingMs } from './options.ts'
 import { minimumPacingMs } from './pacer.ts'
+import { comparePriority } from './pair-priority.ts'
 import { canPair } from './pairing.ts'
 import type { Session } from './session.ts'
 
-/** What the peer says of itself, besides candidates. */
-export interface RemoteDescription extends IceCredentials {
-  readonly lite?: boolean | undefined
-  /** Tags of `ice-options`. */
-  readonly options?: readonly string[] | undefined
-  /** The Ta that it proposes. */
-  readonly pacingMs?: number | undefined
-}
-
 export class Generation {
   readonly credentials: IceCredentials
-  /** Of our password: signs and checks what is about requests to us. */
+  /** Of our password: for requests to us and their answers. */
   readonly localKey: IntegrityKey
-  remote: RemoteDescription | undefined
+  remote: IceDescription | undefined
   /** Of the peer's password; undefined as long as `remote` is. */
   remoteKey: IntegrityKey | undefined
   readonly set: ChecklistSet
   readonly locals: LocalCandidate[] = []
   readonly remotes: RemoteCandidate[] = []
-  /** The candidate that packets on a socket are sent from and arrive at. */
+  /** The candidate that packets on a socket, or a connection, leave from and arrive at. */
   readonly bases = new Map<SocketId, LocalCandidate>()
   /** Pairs by socket and remote address. */
   readonly paths: AddressTable<CandidatePair>
@@ -50,10 +49,10 @@ export class Generation {
   readonly early: EarlyCheck[] = []
   hasAllLocals = false
   hasAllRemotes = false
-  /** RFC 8863: until then no checklist fails; undefined before the checks begin. */
+  /** RFC 8863: until then no checklist fails; undefined before the peer's credentials are there. */
   patienceUntil: Instant | undefined
-  hasFailed = false
-  failReason: string | undefined
+  /** Why it has failed; undefined while it has not. */
+  failure: string | undefined
   readonly #session: Session
 
   constructor(session: Session, credentials: IceCredentials) {
@@ -63,15 +62,14 @@ export class Generation {
     this.paths = new AddressTable(randomUint32(session.random))
     const { streams, components } = session.options
     this.set = new ChecklistSet(
-      Array.from(
-        { length: streams },
-        (_, stream) =>
-          new Checklist(
-            stream,
-            Array.from({ length: components }, (_, i) => new Component(stream, i + 1)),
-          ),
-      ),
+      Array.from({ length: streams }, (_, stream) => new Checklist(stream, components)),
     )
+  }
+
+  setRemote(remote: IceDescription, patienceUntil: Instant): void {
+    this.remote = remote
+    this.remoteKey = { algorithm: 'sha1', key: shortTermKey(remote.pwd) }
+    this.patienceUntil = patienceUntil
   }
 
   /** The Ta of both sides together (RFC 8445 §14.2). */
@@ -84,41 +82,50 @@ export class Generation {
     return this.#session.options.renomination && this.remote?.options?.includes('renomination') === true
   }
 
-  setRemote(remote: RemoteDescription): void {
-    this.remote = remote
-    this.remoteKey = { algorithm: 'sha1', key: shortTermKey(remote.pwd) }
+  /** Neither side sends checks (RFC 8445 §6.1.1). */
+  get isLiteOnly(): boolean {
+    return this.#session.options.lite && this.remote?.lite === true
   }
 
-  listOf(pair: CandidatePair): Checklist {
-    return this.set.lists[pair.local.stream]!
+  listOf({ stream }: { readonly stream: number }): Checklist {
+    return this.set.lists[stream]!
   }
 
-  componentOf(pair: CandidatePair): Component {
-    return this.listOf(pair).component(pair.component)!
+  componentOf(pair: CandidatePair): Component | undefined {
+    return this.listOf(pair).component(pair.component)
   }
 
   *components(): Iterable<Component> {
     for (const list of this.set.lists) yield* list.components
   }
 
-  /** Everything that is selected is selected. */
+  /** Everything that is to be selected is. */
   get isCompleted(): boolean {
     return this.set.lists.every((list) => list.state === 'completed')
   }
 
+  /** Data may flow on every component. */
   get hasPaths(): boolean {
     for (const component of this.components()) if (component.path === undefined) return false
     return true
   }
 
-  findRemote(stream: number, protocol: string, address: AddressWords): RemoteCandidate | undefined {
+  findRemote(
+    stream: number,
+    protocol: CandidateProtocol,
+    tcpType: TcpType | undefined,
+    address: AddressWords,
+  ): RemoteCandidate | undefined {
     return this.remotes.find(
       (candidate) =>
-        candidate.stream === stream && candidate.protocol === protocol && candidate.address.equals(address),
+        candidate.stream === stream &&
+        candidate.protocol === protocol &&
+        candidate.tcpType === tcpType &&
+        candidate.address.equals(address),
     )
   }
 
-  /** Adds a candidate of ours, unless it is redundant (RFC 8445 §5.1.3), and its pairs. */
+  /** Adds a candidate of ours and its pairs; false if it is redundant (RFC 8445 §5.1.3). */
   addLocal(candidate: LocalCandidate): boolean {
     const isRedundant = this.locals.some(
       (other) =>
@@ -138,67 +145,99 @@ export class Generation {
   }
 
   addRemote(
-    description: CandidateDescription & { address: TransportAddress },
+    description: CandidateDescription,
+    address: TransportAddress,
     stream: number,
-  ): RemoteCandidate {
-    const remote = { ...description, id: this.#session.newId('R'), stream }
+    name: string | undefined,
+  ): void {
+    const remote = { ...description, address, name, id: this.#session.newId('R'), stream }
     this.remotes.push(remote)
     for (const local of this.locals) this.pair(local, remote)
-    return remote
   }
 
-  /** A peer-reflexive candidate has now been signalled: it becomes what it was told to be, and its pairs live on. */
+  /** No more candidates of the peer: components that it has none for are not there (RFC 8445 §6.1.2.2). */
+  endOfRemotes(): void {
+    this.hasAllRemotes = true
+    for (const list of this.set.lists) {
+      const numbers = this.remotes
+        .filter(({ stream }) => stream === list.stream)
+        .map(({ component }) => component)
+      if (numbers.length > 0) list.limitComponents(Math.max(...numbers))
+    }
+  }
+
+  /**
+   * A candidate that we know, by its checks or under another type, has been signalled. It becomes what it was told to be, and
+   * its pairs live on with their states, checks and counters.
+   */
   signalled(known: RemoteCandidate, description: CandidateDescription): void {
     const { foundation, priority, type, related, networkCost } = description
     Object.assign(known, { foundation, priority, type, related, networkCost })
     for (const pair of this.set.pairs()) {
-      if (pair.remote !== known) continue
-      pair.foundation = `${pair.local.foundation}:${foundation}`
-      pair.updatePriority(this.#session.role)
+      if (pair.remote === known) pair.candidatesChanged(this.#session.role)
     }
     for (const list of this.set.lists) list.sort()
     for (const local of this.locals) this.pair(local, known)
   }
 
-  /** Forms a pair and puts it on its list; undefined if the two do not go together or the pair would be redundant. */
-  pair(local: LocalCandidate, remote: RemoteCandidate): CandidatePair | undefined {
-    if (this.#session.options.lite || !canPair(local, remote)) return undefined
-    if (local.protocol === 'udp') {
-      const existing = this.paths.get(local.socket, remote.address)
-      if (existing !== undefined) {
-        const isUntouched = existing.state === 'frozen' || existing.state === 'waiting'
-        if (!isUntouched || existing.local.priority >= local.priority) return undefined
-        this.removePair(existing)
-      }
+  /** Forms a pair, unless the two do not go together, or it would be redundant (RFC 8445 §6.1.2.4) or useless. */
+  pair(local: LocalCandidate, remote: RemoteCandidate): void {
+    if (this.#session.options.lite || !canPair(local, remote)) return
+    const list = this.listOf(local)
+    if (list.component(local.component) === undefined) return
+    // After the nomination only the peer begins anything new, unless both sides can change their mind.
+    if (list.state === 'completed' && !this.canRenominate) return
+    const twin = list.pairs.find(
+      (pair) =>
+        pair.remote === remote &&
+        pair.local.socket === local.socket &&
+        pair.local.protocol === local.protocol,
+    )
+    if (twin !== undefined) {
+      // RFC 8838 §11 step 4: what has been checked stays.
+      const isUntouched = twin.state === 'frozen' || (twin.state === 'waiting' && !twin.isQueued)
+      if (!isUntouched || twin.local.priority >= local.priority) return
+      this.removePair(twin)
     }
-    return this.insertPair(local, remote, local.protocol === 'udp' ? local.socket : undefined)
+    this.insertPair(local, remote, local.protocol === 'udp' ? local.socket : undefined)
   }
 
-  /** Puts a pair on its list, whatever else there is. */
+  /** Puts a pair on its list; undefined if there is no room for it. */
   insertPair(
     local: LocalCandidate,
     remote: RemoteCandidate,
     socket: SocketId | undefined,
   ): CandidatePair | undefined {
-    const list = this.set.lists[local.stream]!
+    const list = this.listOf(local)
     const pair = new CandidatePair(this.#session.newId('P'), local, remote, this.#session.role)
-    pair.socket = socket
     if (!this.#makeRoom(pair)) return undefined
     pair.state = this.set.stateOfNew(pair, list)
     list.insert(pair)
-    if (socket !== undefined) this.paths.set(socket, remote.address, pair)
+    if (socket !== undefined) this.attach(pair, socket)
     return pair
   }
 
-  removePair(pair: CandidatePair): void {
-    this.listOf(pair).remove(pair)
-    if (pair.check !== undefined) pair.check.isCancelled = true
-    pair.check = undefined
-    if (pair.socket !== undefined && this.paths.get(pair.socket, pair.remote.address) === pair) {
-      this.paths.delete(pair.socket, pair.remote.address)
-    }
+  /** The pair is sent from that socket from now on. */
+  attach(pair: CandidatePair, socket: SocketId): void {
+    pair.socket = socket
+    this.paths.set(socket, pair.remote.address, pair)
   }
 
+  detach(pair: CandidatePair): void {
+    if (pair.socket === undefined) return
+    if (this.paths.get(pair.socket, pair.remote.address) === pair) {
+      this.paths.delete(pair.socket, pair.remote.address)
+    }
+    pair.socket = undefined
+  }
+
+  removePair(pair: CandidatePair): void {
+    this.fail(pair, 'pruned')
+    this.listOf(pair).remove(pair)
+    this.detach(pair)
+  }
+
+  /** The pair stays on the list, as a line of the table that says what has been tried. */
   fail(pair: CandidatePair, failure: PairFailure, detail?: string): void {
     pair.state = 'failed'
     pair.failure = failure
@@ -212,23 +251,28 @@ export class Generation {
 
   /** After a change of role: priorities depend on it. */
   updatePriorities(): void {
-    for (const pair of this.set.pairs()) pair.updatePriority(this.#session.role)
+    for (const pair of this.set.pairs()) pair.candidatesChanged(this.#session.role)
     for (const list of this.set.lists) list.sort()
   }
 
-  /** RFC 8445 §6.1.2.5, RFC 8838 §11 step 5: a failed pair goes first, then one of lower priority. */
+  /**
+   * RFC 8445 §6.1.2.5, RFC 8838 §11 step 5: a failed pair makes room, or else the one of the lowest priority; not at the
+   * cost of a shorter list.
+   */
   #makeRoom(pair: CandidatePair): boolean {
     if (this.set.size < this.#session.options.maxPairs) return true
-    let victim: CandidatePair | undefined
+    const own = this.listOf(pair)
+    let victim = pair
     for (const other of this.set.pairs()) {
-      if (other.isValid || other.isNominated || other.state === 'in-progress') continue
-      if (other.state === 'failed') {
+      if (this.listOf(other).pairs.length < own.pairs.length) continue
+      if (other.isValid || other.isQueued || other.state === 'in-progress') continue
+      if (other.state === 'failed' && !other.isConsentLost) {
         victim = other
         break
       }
-      if (other.priority.high < (victim ?? pair).priority.high) victim = other
+      if (comparePriority(other.priority, victim.priority) < 0) victim = other
     }
-    if (victim === undefined) return false
+    if (victim === pair) return false
     this.removePair(victim)
     return true
   }

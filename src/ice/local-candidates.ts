@@ -1,42 +1,15 @@
-/** Candidates as they are gathered, and what an agent makes of them (RFC 8445 §5.1.1, §5.1.2). */
+/** What an agent makes of a gathered candidate: foundation and priority (RFC 8445 §5.1.1.3, §5.1.2). */
 
 import { isIPv4 } from '../core/ip.ts'
-import type { SocketId } from '../core/sans-io.ts'
-import type { TransportAddress } from '../core/transport-address.ts'
 import {
-  type CandidateProtocol,
-  type CandidateType,
   candidatePriority,
   type LocalCandidate,
   maxLocalPreference,
   type RelayProtocol,
-  type TcpType,
 } from './candidate.ts'
+import type { GatheredCandidate } from './gathered-candidate.ts'
 import type { Generation } from './generation.ts'
 import type { Session } from './session.ts'
-
-/** What a gatherer has found. */
-export interface GatheredCandidate {
-  readonly type: Exclude<CandidateType, 'prflx'>
-  /** What packets are sent from: the UDP socket, the TURN allocation, or of TCP the interface or listener. */
-  readonly socket: SocketId
-  readonly address: TransportAddress
-  /** Of a server-reflexive candidate: the address of the socket. Unless given, the candidate is its own base. */
-  readonly base?: TransportAddress | undefined
-  /** Of a relayed candidate: the mapped address that the TURN server told. */
-  readonly related?: TransportAddress | undefined
-  /** The STUN or TURN server that it came from. */
-  readonly server?: TransportAddress | undefined
-  readonly url?: string | undefined
-  readonly relayProtocol?: RelayProtocol | undefined
-  readonly protocol?: CandidateProtocol | undefined
-  readonly tcpType?: TcpType | undefined
-  readonly stream?: number | undefined
-  readonly component?: number | undefined
-  /** 0–65535, unique among candidates of one type; see `localPreferences`. In the order of arrival unless given. */
-  readonly localPreference?: number | undefined
-  readonly networkCost?: number | undefined
-}
 
 /** TURN over UDP before TCP before TLS: each step takes a share of the 16 bits. */
 const relayPenalty: Readonly<Record<RelayProtocol, number>> = { udp: 0, tcp: 0x4000, tls: 0x8000 }
@@ -50,11 +23,20 @@ export function localCandidateOf(
   const protocol = gathered.protocol ?? 'udp'
   const component = gathered.component ?? 1
   const base = gathered.base ?? address
-  const localPreference = gathered.localPreference ?? nextPreference(gathered, generation)
-  const inputs = { protocol, tcpType, localPreference, component }
+  const penalty = relayProtocol === undefined ? 0 : relayPenalty[relayProtocol]
+  let localPreference = Math.max(
+    0,
+    (gathered.localPreference ?? nextPreference(gathered, generation)) - penalty,
+  )
+  const stream = gathered.stream ?? 0
+  const priorityWith = (preference: number) =>
+    candidatePriority({ type, protocol, tcpType, component, localPreference: preference })
+  const isTaken = (priority: number) =>
+    generation.locals.some((other) => other.stream === stream && other.priority === priority)
+  while (localPreference > 0 && isTaken(priorityWith(localPreference))) localPreference--
   return {
     id: session.newId('L'),
-    stream: gathered.stream ?? 0,
+    stream,
     component,
     protocol,
     type,
@@ -64,8 +46,8 @@ export function localCandidateOf(
     base,
     related: gathered.related ?? (type === 'host' ? undefined : base),
     foundation: generation.foundations.of({ type, base, protocol, server }),
-    priority: candidatePriority({ ...inputs, type }),
-    checkPriority: candidatePriority({ ...inputs, type: 'prflx' }),
+    priority: priorityWith(localPreference),
+    checkPriority: candidatePriority({ type: 'prflx', protocol, tcpType, component, localPreference }),
     ufrag: generation.credentials.ufrag,
     relayProtocol,
     url,
@@ -79,6 +61,5 @@ function nextPreference(gathered: GatheredCandidate, generation: Generation): nu
   const before = generation.locals.filter(
     (candidate) => candidate.type === gathered.type && isIPv4(candidate.address) === isV4,
   ).length
-  const penalty = gathered.relayProtocol === undefined ? 0 : relayPenalty[gathered.relayProtocol]
-  return Math.max(0, maxLocalPreference - penalty - 2 * before - (isV4 ? 1 : 0))
+  return maxLocalPreference - 2 * before - (isV4 ? 1 : 0)
 }

@@ -1,5 +1,6 @@
 /** What an agent is made with, and what is taken unless it says otherwise. */
 
+import type { AddressMapping } from './address-mapping.ts'
 import type { CandidateDescription, LocalCandidate } from './candidate.ts'
 import { checkTimeoutMs } from './check.ts'
 import type { IceCredentials } from './credentials.ts'
@@ -36,6 +37,8 @@ export interface IceAgentOptions {
   readonly disconnectedMs?: number
   /** Offers renomination, which both sides have to know. */
   readonly renomination?: boolean
+  /** Public addresses that the host has without knowing it. */
+  readonly addressMapping?: readonly AddressMapping[]
   /** Candidates that are used at all; a host candidate refused here does not keep its reflexive ones away. */
   readonly gatherFilter?: (candidate: LocalCandidate) => boolean
   /** Candidates that the peer is told of. */
@@ -77,6 +80,7 @@ export function resolveOptions(options: IceAgentOptions): ResolvedOptions {
     keepaliveMs,
     disconnectedMs,
     renomination: true,
+    addressMapping: [],
     gatherFilter: () => true,
     advertiseFilter: () => true,
     describe: (candidate) => candidate,

@@ -5,6 +5,7 @@ import type { TransportAddress } from '../core/transport-address.ts'
 import type { CandidateDescription, LocalCandidate, RemoteCandidate } from './candidate.ts'
 import type { PairFailure, PairState } from './candidate-pair.ts'
 import type { IceRole } from './role.ts'
+import type { SendPath } from './send-path.ts'
 
 /** What a packet is for: for logs, and for tests that look at the pacing of checks. */
 export type TransmitPurpose = 'check' | 'retransmission' | 'nomination' | 'consent' | 'keepalive' | 'response'
@@ -29,7 +30,7 @@ export type IceOutput =
       readonly remote: TransportAddress
     }
   | { readonly type: 'close-connection'; readonly connection: SocketId }
-  /** Find the address of an mDNS name, and tell `nameResolved`. */
+  /** Find the addresses of an mDNS name, and tell `nameResolved`. */
   | { readonly type: 'resolve-name'; readonly name: string }
   | IceEvent
 
@@ -44,6 +45,12 @@ export type IceEvent =
       readonly local: LocalCandidate
     }
   | { readonly type: 'end-of-candidates'; readonly ufrag: string }
+  /** What was signalled is of no use. The session goes on without it. */
+  | {
+      readonly type: 'remote-candidate-ignored'
+      readonly candidate: CandidateDescription
+      readonly reason: IgnoredReason
+    }
   | { readonly type: 'state'; readonly state: IceState; readonly reason: string | undefined }
   /** Where data goes has changed: `sendPath` gives it from now on; undefined: no data may be sent. */
   | {
@@ -80,17 +87,21 @@ export type PathReason =
   | 'first-valid-pair'
   | 'better-valid-pair'
   | 'nominated'
-  | 'switched'
+  | 'fallback'
   | 'restarted'
   | 'consent-expired'
   | 'consent-revoked'
   | 'pair-lost'
 
-/** Where user data goes. One object per path, so that the data path compares references. */
-export interface SendPath {
-  readonly socket: SocketId
-  readonly destination: TransportAddress
-}
+export type IgnoredReason =
+  | 'old-generation'
+  | 'after-end-of-candidates'
+  | 'unusable-address'
+  | 'unusable-name'
+  | 'name-not-resolved'
+  | 'no-such-stream'
+  | 'no-such-component'
+  | 'too-many'
 
 export interface PairSummary {
   readonly id: string

@@ -10,6 +10,7 @@ const tcpPartner: Readonly<Record<TcpType, TcpType | undefined>> = {
   so: 'so',
 }
 
+/** Whether a check may begin with this pair. */
 export function canPair(local: LocalCandidate, remote: RemoteCandidate): boolean {
   return (
     local.stream === remote.stream &&
@@ -17,7 +18,9 @@ export function canPair(local: LocalCandidate, remote: RemoteCandidate): boolean
     local.protocol === remote.protocol &&
     isIPv4(local.address) === isIPv4(remote.address) &&
     isLinkLocal(local.address) === isLinkLocal(remote.address) &&
-    isTcpMatch(local, remote)
+    isTcpMatch(local, remote) &&
+    // A name stands for a private address, which no relay reaches and none need be told.
+    !(local.type === 'relay' && remote.name !== undefined)
   )
 }
 
@@ -27,6 +30,6 @@ function isTcpMatch(local: CandidateDescription, remote: CandidateDescription): 
 }
 
 /** fe80::/10. IPv4 link-local addresses are left alone: RFC 8445 speaks of IPv6. */
-export function isLinkLocal(ip: IpWords): boolean {
+function isLinkLocal(ip: IpWords): boolean {
   return !isIPv4(ip) && ip.a >>> 22 === 0x3fa
 }

@@ -3,9 +3,9 @@
 import { type Instant, later } from '../core/time.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { minimumRtoMs } from './check.ts'
-import { comparePriority } from './pair-priority.ts'
 import type { PolicyView } from './policy.ts'
 import { isImplausible } from './policy-checks.ts'
+import { isRebound } from './rebinding.ts'
 
 /** A path has to be this much faster than the selected one, in both measures, for its speed alone. */
 const rttGainMs = 10
@@ -45,11 +45,17 @@ function canWinUntil(pair: CandidatePair, best: CandidatePair, view: PolicyView)
   return later(pair.check.sentAt, roundTripMs)
 }
 
-/** A direct path is better than a relayed one; of equals, the one that is faster by a margin that is no noise. */
-export function defaultShouldSwitch(selected: CandidatePair, other: CandidatePair): boolean {
+/**
+ * Away from a path that is dead, and after a peer whose NAT has given it a new address. Else a direct path is better than a
+ * relayed one, and of equals the one that is faster by a margin that is no noise.
+ */
+export function defaultShouldSwitch(
+  selected: CandidatePair,
+  other: CandidatePair,
+  view: PolicyView,
+): boolean {
+  if (view.isSilent || isRebound(selected, other)) return true
   if (selected.isRelayed !== other.isRelayed) return selected.isRelayed
-  if (selected.rttMs === undefined || other.rttMs === undefined) {
-    return comparePriority(other.priority, selected.priority) > 0 && selected.rttMs === undefined
-  }
+  if (selected.rttMs === undefined || other.rttMs === undefined) return false
   return selected.rttMs - other.rttMs >= rttGainMs && other.rttMs <= selected.rttMs * rttGainFactor
 }

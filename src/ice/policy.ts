@@ -15,6 +15,8 @@ export interface PolicyView {
   /** By priority, the best first. */
   readonly pairs: readonly CandidatePair[]
   readonly selected: CandidatePair | undefined
+  /** Nothing has been heard on the pair in use for longer than there should be silence. */
+  readonly isSilent: boolean
   /** Our server-reflexive candidates: what we look like from outside. */
   readonly reflexive: readonly LocalCandidate[]
   /** Both sides know renomination: a choice can be taken back. */
@@ -28,7 +30,10 @@ export interface IcePolicy {
   nextCheck(waiting: readonly CandidatePair[], view: PolicyView): CandidatePair | undefined
   /** Asked of the controlling side while nothing is nominated: a valid pair, or when to ask again at the latest. */
   nominate(view: PolicyView): CandidatePair | { readonly waitUntil: Instant } | undefined
-  /** Whether to leave the selected pair for another valid one. */
+  /**
+   * Whether to leave the selected pair for another one. Asked of valid pairs that are alive; and at a nomination of those
+   * still to be checked: whether their checks are worth going on with.
+   */
   shouldSwitch(selected: CandidatePair, other: CandidatePair, view: PolicyView): boolean
   /** Pairs to be taken off the list although there is room. */
   prune(view: PolicyView): readonly CandidatePair[]

@@ -1,45 +1,53 @@
 /**
- * From valid pairs to selected ones (RFC 8445 §7.2.5.3, §8.1): nomination, where data goes, and the end of checks that
+ * From valid pairs to selected ones (RFC 8445 §7.2.5.3.4, §8.1): nomination, where data goes, and the end of checks that
  * nobody needs any more.
  */
 
 import { type Instant, later } from '../core/time.ts'
 import type { CandidatePair } from './candidate-pair.ts'
+import type { Checklist } from './checklist.ts'
 import type { Component } from './component.ts'
 import type { Generation } from './generation.ts'
 import type { PathReason } from './outputs.ts'
 import { comparePriority } from './pair-priority.ts'
 import type { PolicyView } from './policy.ts'
+import { isRebound } from './rebinding.ts'
 import type { Session } from './session.ts'
 import { summaryOf } from './stats.ts'
+
+export interface SelectionActions {
+  /** Repeats the check of a valid pair with USE-CANDIDATE. */
+  sendNomination(pair: CandidatePair, value: number, now: Instant): void
+  /** A pair is not needed any more. */
+  discard(pair: CandidatePair): void
+}
 
 export class Selection {
   readonly #session: Session
   readonly #generation: Generation
-  /** Sends a check with USE-CANDIDATE. */
-  readonly #sendNomination: (pair: CandidatePair, value: number, now: Instant) => void
+  readonly #actions: SelectionActions
   /** When the policy wants to be asked again; undefined while only an event can change its mind. */
-  waitUntil: Instant | undefined
+  #waitUntil: Instant | undefined
   #lastNomination = 0
 
-  constructor(
-    session: Session,
-    generation: Generation,
-    sendNomination: (pair: CandidatePair, value: number, now: Instant) => void,
-  ) {
+  constructor(session: Session, generation: Generation, actions: SelectionActions) {
     this.#session = session
     this.#generation = generation
-    this.#sendNomination = sendNomination
+    this.#actions = actions
+  }
+
+  get waitUntil(): Instant | undefined {
+    return this.#waitUntil
   }
 
   view(component: Component, now: Instant): PolicyView {
     const generation = this.#generation
-    const { pairs } = generation.set.lists[component.stream]!
     return {
       now,
       role: this.#session.role,
-      pairs: pairs.filter((pair) => pair.component === component.id),
+      pairs: generation.listOf(component).pairsOf(component),
       selected: component.selected,
+      isSilent: component.isSilent,
       reflexive: generation.locals.filter((candidate) => candidate.type === 'srflx'),
       canRenominate: generation.canRenominate,
       isComplete: generation.hasAllLocals && generation.hasAllRemotes,
@@ -48,25 +56,29 @@ export class Selection {
 
   /** To be called after everything that may have changed a pair. */
   update(now: Instant): void {
-    this.waitUntil = undefined
+    this.#waitUntil = undefined
     for (const component of this.#generation.components()) {
-      if (this.#session.role === 'controlling') this.#considerNomination(component, now)
+      if (this.#session.role === 'controlling' && !this.#session.options.lite) {
+        if (component.selected === undefined) this.#considerNomination(component, now)
+        else this.#considerSwitch(component, component.selected, now)
+      }
       this.#updatePath(component, now)
     }
   }
 
-  /** The pair is nominated, and its check has succeeded: the controlled side, or both (§7.2.5.3.4, §7.3.1.5). */
+  /** The pair is nominated and has been checked: RFC 8445 §7.2.5.3.4 and §7.3.1.5. */
   nominated(pair: CandidatePair, value: number, now: Instant): void {
     const component = this.#generation.componentOf(pair)
     pair.nominateOnSuccess = false
     pair.isNominating = false
+    if (component === undefined) return
     pair.isNominated = true
+    pair.nominatedAt ??= now
     pair.nomination = Math.max(pair.nomination, value)
     const previous = component.selected
-    if (previous === pair) return
-    if (previous !== undefined && !this.#replaces(pair, previous, component)) return
+    if (previous === pair || (previous !== undefined && !this.#replaces(pair, previous, component))) return
+    if (previous !== undefined) previous.isNominated = false
     component.selected = pair
-    if (previous !== undefined && this.#session.role === 'controlling') previous.isNominated = false
     this.#session.outputs.push({
       type: 'selected-pair',
       stream: component.stream,
@@ -74,46 +86,68 @@ export class Selection {
       pair: summaryOf(pair),
       previous: previous === undefined ? undefined : summaryOf(previous),
     })
-    this.#conclude(component, now)
+    this.#conclude(component, pair, now)
+    this.#updatePath(component, now)
   }
 
-  /** A pair is of no use any more: consent lost, failed, its socket gone. */
+  /** A pair is of no use any more: its consent is lost, it has failed, its socket is gone. */
   lost(pair: CandidatePair, reason: PathReason, now: Instant): void {
     const component = this.#generation.componentOf(pair)
     pair.isNominated = false
-    pair.isNominating = false
-    if (component.selected === pair) component.selected = undefined
-    if (component.sending === pair) this.#setSending(component, undefined, reason, now)
-    this.#generation.listOf(pair).state = 'running'
+    if (component === undefined) return
+    if (component.selected === pair) {
+      component.selected = undefined
+      this.#generation.listOf(pair).state = 'running'
+    }
+    if (component.sending === pair) {
+      this.#setSending(component, undefined, reason, now)
+      component.lostAt = now
+    }
   }
 
   /**
-   * Renominations go by their value. Of several nominations by a peer that is aggressive the best pair counts
-   * (RFC 8445 §8.1.1), unless the one in use has gone silent.
+   * Renominations go by their value. Of several nominations by a peer that is aggressive the best pair counts (RFC 8445
+   * §8.1.1), and of equals the later one, for a NAT may have given the peer a new address.
    */
   #replaces(pair: CandidatePair, selected: CandidatePair, component: Component): boolean {
-    if (this.#session.role === 'controlling') return true
+    if (this.#session.role === 'controlling' && !this.#session.options.lite) return true
     if (pair.nomination !== selected.nomination) return pair.nomination > selected.nomination
-    return component.isSilent || comparePriority(pair.priority, selected.priority) > 0
+    return component.isSilent || comparePriority(pair.priority, selected.priority) >= 0
   }
 
   #considerNomination(component: Component, now: Instant): void {
+    const { sending } = component
+    if (sending === undefined && !this.#generation.listOf(component).pairs.some((pair) => pair.isValid))
+      return
     const view = this.view(component, now)
-    const { policy } = this.#session.options
-    if (view.pairs.some((pair) => pair.isNominating)) return
-    if (component.selected === undefined) {
-      const choice = policy.nominate(view)
-      if (choice === undefined) return
-      if ('waitUntil' in choice) this.#wait(choice.waitUntil, now)
-      else this.#nominate(choice, now)
+    const current = view.pairs.find((pair) => pair.isNominating)
+    // A nomination on its way is waited for, unless its path has died and another one lives.
+    if (current !== undefined) {
+      if (!component.isSilent || sending !== current) return
+      const other = view.pairs.find((pair) => pair !== current && this.#isAlive(pair, now))
+      if (other !== undefined) this.#nominate(other, now)
       return
     }
-    const { selected } = component
-    // Deviation: RFC 8445 §8.1.1 allows one nomination. A selected pair that is silent has nothing to lose.
-    if (!view.canRenominate && !component.isSilent) return
+    const choice = this.#session.options.policy.nominate(view)
+    if (choice === undefined) return
+    if ('waitUntil' in choice) this.#wait(choice.waitUntil, now)
+    else this.#nominate(choice, now)
+  }
+
+  /**
+   * Whether the selected pair is to be left. Deviation: RFC 8445 §8.1.1 allows one nomination in a session. Without
+   * renomination we make another one only where a selected pair is dead, or where it has, to the peer, not changed.
+   */
+  #considerSwitch(component: Component, selected: CandidatePair, now: Instant): void {
+    const list = this.#generation.listOf(component)
+    if (!list.pairs.some((pair) => pair !== selected && pair.isValid)) return
+    const view = this.view(component, now)
+    if (view.pairs.some((pair) => pair.isNominating && !component.isSilent)) return
+    const { policy } = this.#session.options
     for (const other of view.pairs) {
-      if (other === selected || !other.isValid || !this.#isAlive(other, now)) continue
-      if (component.isSilent || policy.shouldSwitch(selected, other, view)) {
+      if (other === selected || other.isNominating || !this.#isAlive(other, now)) continue
+      const isAllowed = view.canRenominate || component.isSilent || isRebound(selected, other)
+      if (isAllowed && policy.shouldSwitch(selected, other, view)) {
         this.#nominate(other, now)
         return
       }
@@ -121,19 +155,20 @@ export class Selection {
   }
 
   #isAlive(pair: CandidatePair, now: Instant): boolean {
-    const heardAt = pair.stats.lastPacketReceivedAt
-    return heardAt !== undefined && now - heardAt < this.#session.options.disconnectedMs
+    const heardAt = pair.counters.lastPacketReceivedAt
+    return pair.isValid && heardAt !== undefined && now - heardAt < this.#session.options.disconnectedMs
   }
 
   #nominate(pair: CandidatePair, now: Instant): void {
     pair.isNominating = true
     if (this.#generation.canRenominate) this.#lastNomination++
-    this.#sendNomination(pair, this.#lastNomination, now)
+    this.#actions.sendNomination(pair, this.#lastNomination, now)
   }
 
+  /** A policy that asks for a time that has passed is asked again a little later, never at once. */
   #wait(until: Instant, now: Instant): void {
     const at = until > now ? until : later(now, 1)
-    if (this.waitUntil === undefined || at < this.waitUntil) this.waitUntil = at
+    if (this.#waitUntil === undefined || at < this.#waitUntil) this.#waitUntil = at
   }
 
   #updatePath(component: Component, now: Instant): void {
@@ -144,40 +179,54 @@ export class Selection {
     }
     const best = this.#bestValid(component, now)
     if (best === undefined || best === sending) return
-    if (sending === undefined) this.#setSending(component, best, 'first-valid-pair', now)
-    else if (sending.isRelayed && !best.isRelayed) this.#setSending(component, best, 'better-valid-pair', now)
+    if (sending === undefined) {
+      const reason = component.lostAt === undefined ? 'first-valid-pair' : 'fallback'
+      this.#setSending(component, best, reason, now)
+    } else if (sending.isRelayed && !best.isRelayed) {
+      this.#setSending(component, best, 'better-valid-pair', now)
+    }
   }
 
   /** Only where there is consent (RFC 7675 §5.1): a pair that has rested too long is to be checked again first. */
   #bestValid(component: Component, now: Instant): CandidatePair | undefined {
-    return this.#generation.set.lists[component.stream]!.pairs.find(
-      (pair) => pair.component === component.id && pair.isValid && (pair.consentUntil ?? now) > now,
-    )
+    return this.#generation
+      .listOf(component)
+      .pairs.find(
+        (pair) => pair.component === component.id && pair.isValid && (pair.consentUntil ?? now) > now,
+      )
   }
 
   #setSending(component: Component, pair: CandidatePair | undefined, reason: PathReason, now: Instant): void {
     component.sending = pair
     component.sendingSince = now
-    component.isSilent = false
     component.nextConsentAt = undefined
     component.pathReason = reason
-    component.path =
-      pair === undefined ? undefined : { socket: pair.socket!, destination: pair.remote.address }
+    component.isSilent = false
+    if (pair !== undefined) component.lostAt = undefined
   }
 
-  /** RFC 8445 §8.1.2: the checks of a component end with its nomination; with renomination, those that could only be worse. */
-  #conclude(component: Component, now: Instant): void {
-    const generation = this.#generation
-    const list = generation.set.lists[component.stream]!
-    const selected = component.selected!
-    for (const pair of list.pairs) {
-      if (pair.component !== component.id || pair === selected) continue
-      if (pair.state === 'succeeded' || pair.state === 'failed' || pair.nominateOnSuccess) continue
-      const couldBeBetter =
-        generation.canRenominate &&
-        this.#session.options.policy.shouldSwitch(selected, pair, this.view(component, now))
-      if (!couldBeBetter) generation.fail(pair, 'pruned')
+  /**
+   * RFC 8445 §8.1.2: the checks of a component end with its nomination. With renomination those go on that may lead to
+   * something better.
+   */
+  #conclude(component: Component, selected: CandidatePair, now: Instant): void {
+    const list = this.#generation.listOf(component)
+    const view = this.view(component, now)
+    for (const pair of view.pairs) {
+      if (pair === selected || pair.state === 'failed' || pair.nominateOnSuccess) continue
+      if (pair.state !== 'succeeded') {
+        if (!view.canRenominate || !this.#session.options.policy.shouldSwitch(selected, pair, view)) {
+          this.#actions.discard(pair)
+        }
+      } else if (pair.local.protocol === 'tcp' && !view.canRenominate) {
+        // RFC 6544 §8: connections that were not selected are closed.
+        this.#actions.discard(pair)
+      }
     }
-    if (list.components.every((other) => other.selected !== undefined)) list.state = 'completed'
+    if (isSelected(list)) list.state = 'completed'
   }
+}
+
+function isSelected(list: Checklist): boolean {
+  return list.components.every((component) => component.selected !== undefined)
 }

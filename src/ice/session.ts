@@ -2,11 +2,14 @@
 
 import { OutputQueue } from '../core/output-queue.ts'
 import type { Random } from '../core/random.ts'
-import type { SocketId } from '../core/sans-io.ts'
+import { type SocketId, socketId } from '../core/sans-io.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { ResolvedOptions } from './options.ts'
 import type { IceOutput, TransmitPurpose } from './outputs.ts'
 import type { IceRole } from './role.ts'
+
+/** Connections that the agent asks for are numbered from here; the driver numbers its own sockets below. */
+export const firstConnection = 0x1000000
 
 /** Why a packet was not taken. */
 export type IceDropReason =
@@ -57,7 +60,13 @@ export class Session {
     return `${prefix}${this.#lastId}`
   }
 
+  /** A number for a connection that the driver is to open. */
+  newConnection(): SocketId {
+    return socketId(this.#nextConnection++)
+  }
+
   #lastId = 0
+  #nextConnection = firstConnection
 }
 
 export function newTiebreaker(random: Random): bigint {
