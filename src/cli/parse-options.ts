@@ -82,13 +82,12 @@ export function integerBetween(minimum: number, maximum: number, unit: string): 
 
 function withPort(transport: ClientTransport, text: string, whole: string): TransportAddress {
   try {
-    const address = TransportAddress.parse(text)
-    if (address.port > 0) return address
+    return TransportAddress.parse(text)
   } catch {
     // Said below, with the whole value and the form that is right.
   }
   throw new InvalidArgumentError(
-    `${quote(whole)} is not an address with a port 1-65535; did you mean ${exampleOf(transport, text)}?`,
+    `${quote(whole)} is not an address with a port 0-65535; did you mean ${exampleOf(transport, text)}?`,
   )
 }
 

@@ -1,12 +1,13 @@
 /** Names by node:dns: addresses as the system resolves them (hosts file included), SRV and NAPTR from the DNS. */
 
-import { lookup, resolveNaptr, resolveSrv } from 'node:dns/promises'
+import { lookup, Resolver } from 'node:dns/promises'
 import type { DnsAnswer, DnsQuery } from '../core/host.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 
 export function resolveDns(query: DnsQuery, callback: (answer: DnsAnswer) => void): () => void {
   let isCancelled = false
-  ask(query)
+  const resolver = new Resolver()
+  ask(query, resolver)
     .catch(
       (error): DnsAnswer => ({ type: 'failed', reason: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN' }),
     )
@@ -15,12 +16,14 @@ export function resolveDns(query: DnsQuery, callback: (answer: DnsAnswer) => voi
     })
   return () => {
     isCancelled = true
+    // A query that nobody waits for would keep the process from ending for as long as it takes.
+    resolver.cancel()
   }
 }
 
-async function ask({ name, type }: DnsQuery): Promise<DnsAnswer> {
-  if (type === 'SRV') return { type: 'services', services: await resolveSrv(name) }
-  if (type === 'NAPTR') return { type: 'pointers', pointers: await resolveNaptr(name) }
+async function ask({ name, type }: DnsQuery, resolver: Resolver): Promise<DnsAnswer> {
+  if (type === 'SRV') return { type: 'services', services: await resolver.resolveSrv(name) }
+  if (type === 'NAPTR') return { type: 'pointers', pointers: await resolver.resolveNaptr(name) }
   const found = await lookup(name, { all: true, family: type === 'A' ? 4 : 6 })
   return { type: 'addresses', addresses: found.map(({ address }) => TransportAddress.of(address, 0)) }
 }

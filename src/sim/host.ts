@@ -232,7 +232,8 @@ export class SimHost implements Host, Node {
 
   #deliverMulticast(packet: Packet): void {
     for (const member of this.#members) {
-      if (member.local.port !== packet.destination.port) continue
+      // As on Linux: a socket bound to an address of the host hears what is for that address, and no group.
+      if (!isWildcard(member.local) || member.local.port !== packet.destination.port) continue
       if (!member.groups.some((group) => isSameIp(group, packet.destination))) continue
       this.#world.note(this.name, 'delivered', packet)
       member.receive(packet)

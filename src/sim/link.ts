@@ -98,7 +98,9 @@ export class Link {
       this.#world.note(this.#place, 'lost', packet)
       return
     }
-    let at: number = queue.now
+    // Not the queue's time: in real time a program may send between two events.
+    const now = this.#world.now
+    let at: number = now
     if (options.bitsPerSecond !== Number.POSITIVE_INFINITY) {
       const waiting = Math.max(this.#busyUntil - at, 0)
       if ((waiting * options.bitsPerSecond) / 8000 > options.queueBytes) {
@@ -121,8 +123,7 @@ export class Link {
       this.#world.note(this.#place, 'duplicated', packet)
       queue.add(new Arrival(copy, this.#receiver), instant(at))
     }
-    if (at > queue.now || this.#isDeferred || isTwice)
-      queue.add(new Arrival(packet, this.#receiver), instant(at))
+    if (at > now || this.#isDeferred || isTwice) queue.add(new Arrival(packet, this.#receiver), instant(at))
     else this.#receiver.receive(packet)
   }
 

@@ -130,6 +130,8 @@ export class Network {
 
   receive(packet: Packet, from: Port): void {
     if (isMulticast(packet.destination)) {
+      // Routers do not pass it on, and the internet is full of them.
+      if (this.#hops > 0) return
       for (const port of this.#ports) if (port !== from) port.down.send(packet.clone())
       return
     }

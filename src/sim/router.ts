@@ -2,7 +2,7 @@
 
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { Middlebox, Verdict } from './middlebox.ts'
-import type { LinkPair, Network, Node, Port } from './network.ts'
+import { isMulticast, type LinkPair, type Network, type Node, type Port } from './network.ts'
 import type { IcmpReason, Packet } from './packet.ts'
 import type { Prefix } from './prefix.ts'
 import type { World } from './world.ts'
@@ -45,6 +45,7 @@ export class Router implements Node {
   }
 
   receive(packet: Packet, port: Port): void {
+    if (isMulticast(packet.destination)) return
     packet.hops--
     if (packet.hops < 1) {
       this.#world.note(this.name, 'hops used up', packet)

@@ -168,13 +168,14 @@ export class TcpStack {
   }
 
   #open(local: TransportAddress, remote: TransportAddress): TcpConnection {
-    return new TcpConnection(
+    const connection: TcpConnection = new TcpConnection(
       this.#world,
       local,
       remote,
-      { transmit: (packet) => this.#host.transmit(packet), done: () => this.#remove(local, remote) },
+      { transmit: (packet) => this.#host.transmit(packet), done: () => this.#remove(connection) },
       randomUint32(this.#random),
     )
+    return connection
   }
 
   #add(connection: TcpConnection): void {
@@ -187,9 +188,13 @@ export class TcpStack {
     table.set(0, remote, connection)
   }
 
-  #remove(local: TransportAddress, remote: TransportAddress): void {
+  /** One that was refused was never added, and another may have its addresses. */
+  #remove(connection: TcpConnection): void {
+    const { local, remote } = connection
     const table = this.#connections.exact(local)
-    if (table?.delete(0, remote) === true && table.size === 0) this.#connections.remove(local)
+    if (table?.get(0, remote) !== connection) return
+    table.delete(0, remote)
+    if (table.size === 0) this.#connections.remove(local)
   }
 
   /** The local address of a new connection, or why it cannot be had. */

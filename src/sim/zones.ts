@@ -54,7 +54,8 @@ export class Zones {
       case 'A':
         return addresses(records.A)
       case 'AAAA': {
-        if (records.AAAA !== undefined || prefix64 === undefined) return addresses(records.AAAA)
+        const own = records.AAAA ?? []
+        if (own.length > 0 || prefix64 === undefined) return addresses(own)
         const made = (records.A ?? []).map((ip) => embed(prefix64, TransportAddress.of(ip, 0)).ip)
         return addresses(made)
       }

@@ -45,13 +45,19 @@ export class AccessTokens {
     this.#keys = new Map(keys.map(({ kid, key }) => [kid, key]))
   }
 
-  /** The credential that the token is, whether in time or not; undefined for an unknown key or a token that is no such. */
-  open(username: Uint8Array, token: Uint8Array): Credential | undefined {
+  /**
+   * The credential that the token is, whether in time or not; none for an unknown key, or a token that is no such.
+   * Interop: coturn and its client sign with the first 16 bytes of a session key of 20. Who does is answered likewise.
+   */
+  open(username: Uint8Array, token: Uint8Array): readonly Credential[] {
     const kid = decodeUsername(username)
     const key = kid === undefined ? undefined : this.#keys.get(kid)
-    if (kid === undefined || key === undefined) return undefined
+    if (kid === undefined || key === undefined) return []
     const opened = openToken(token, key, this.#serverName)
-    return opened === undefined ? undefined : tokenCredential(kid, opened)
+    if (opened === undefined) return []
+    const { macKey } = opened
+    const keys = macKey.length === 20 ? [macKey, macKey.subarray(0, 16)] : [macKey]
+    return keys.map((sessionKey) => tokenCredential(kid, opened, sessionKey))
   }
 }
 
@@ -108,13 +114,17 @@ function withoutBase64(bytes: Uint8Array): Uint8Array | undefined {
   }
 }
 
-function tokenCredential(kid: string, { macKey, timestamp, lifetime }: AccessToken): Credential {
+function tokenCredential(
+  kid: string,
+  { macKey, timestamp, lifetime }: AccessToken,
+  sessionKey: Uint8Array,
+): Credential {
   return new Credential({
     kind: 'token',
     username: kid,
     // Of users RFC 7635 says nothing: who shares a token is one.
     userId: `${kid}/${String.fromCharCode(...macKey)}`,
-    derive: () => macKey,
+    derive: () => sessionKey,
     validity: {
       // §7 and §9: lifetime + Delta - abs(RDnew - TS).
       secondsLeft: (now) => lifetime + clockSkew - Math.abs(now - timestamp),

@@ -176,9 +176,9 @@ export class Authenticator {
     token: Uint8Array,
     isRight: (candidate: Credential) => boolean,
   ): Credential | 'bad-token' | 'wrong-password' {
-    const credential = username === undefined ? undefined : this.#tokens?.open(username, token)
-    if (credential === undefined) return 'bad-token'
-    return isRight(credential) ? credential : 'wrong-password'
+    const opened = username === undefined ? undefined : this.#tokens?.open(username, token)
+    if (opened === undefined || opened.length === 0) return 'bad-token'
+    return opened.find(isRight) ?? 'wrong-password'
   }
 
   /** The allocation's own credential first; those of the store after it, for a password may have been changed. */

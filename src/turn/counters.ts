@@ -25,6 +25,7 @@ export class ServerCounters {
     'no-channel': 0,
     'bad-channel-data': 0,
     'bad-indication': 0,
+    'unexpected-icmp': 0,
     'peer-forbidden': 0,
     oversize: 0,
   }

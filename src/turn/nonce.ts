@@ -36,8 +36,10 @@ export class NonceIssuer {
   isValid(nonce: Uint8Array, source: AddressWords, now: Instant): boolean {
     if (nonce.length !== this.#length) return false
     const text = String.fromCharCode(...nonce)
-    const expected = this.#sign(text.slice(0, -macDigits), source)
-    return timingSafeEqual(nonce, encoder.encode(expected)) && this.isFresh(nonce, now)
+    const expected = encoder.encode(this.#sign(text.slice(0, -macDigits), source))
+    // Bytes beyond ASCII make the expected one longer, and timingSafeEqual throws for lengths that differ.
+    if (expected.length !== nonce.length) return false
+    return timingSafeEqual(nonce, expected) && this.isFresh(nonce, now)
   }
 
   /** Whether the time in a nonce that has been valid for this client before is still within the lifetime. */

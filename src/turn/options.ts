@@ -23,6 +23,8 @@ export interface TurnServerOptions {
   readonly peerPolicy: PeerPolicy
   /** Every concrete address and port that this server listens on; wildcards are expanded. */
   readonly ownAddresses: readonly TransportAddress[]
+  /** Whether the driver can send with the DF bit set; unless it can, DONT-FRAGMENT is an unknown attribute. */
+  readonly canSetDontFragment?: boolean
   /** Accept channel numbers up to 0x7fff, as RFC 5766 clients bind them. */
   readonly allowLegacyChannels?: boolean
   /** Seconds. The longest lifetime that is granted; 3600 unless given. */

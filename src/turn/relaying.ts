@@ -3,37 +3,45 @@
  * No object is made per packet, and no payload is copied.
  */
 
-import { mappedPrefix } from '../core/ip.ts'
+import { isIPv4, mappedPrefix } from '../core/ip.ts'
 import type { Random } from '../core/random.ts'
 import { type Datagram, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { AddressWords } from '../core/transport-address.ts'
 import { readUint16 } from '../stun/bytes.ts'
 import { streamPadding } from '../stun/stream-framing.ts'
-import type { RelayedTransportAddress } from './allocation.ts'
+import type { Allocation, RelayedTransportAddress } from './allocation.ts'
 import type { Allocations } from './allocations.ts'
 import { channelDataEnd, channelDataHeaderBytes, writeChannelDataHeader } from './channel-data.ts'
 import type { DropReason, ServerCounters } from './counters.ts'
 import { DataIndicationWriter, longestDataIndicationHeader } from './data-indication.ts'
 import { limits } from './options.ts'
 import type { PeerAccess } from './peer-access.ts'
+import type { ServerState } from './request.ts'
 import type { MutableRoute, Route } from './route.ts'
 import { readSendIndication, type SendIndication } from './send-indication.ts'
-import { isStreamSocket } from './socket-numbers.ts'
+import { isRelaySocket, isStreamSocket } from './socket-numbers.ts'
 
 export class Relaying {
   readonly #allocations: Allocations
   readonly #peers: PeerAccess
   readonly #counters: ServerCounters
+  readonly #canSetDontFragment: boolean
   readonly #header = new Uint8Array(longestDataIndicationHeader)
   readonly #route: MutableRoute
   readonly #dataIndications: DataIndicationWriter
-  readonly #sendIndication: SendIndication = { peer: { a: 0, b: 0, c: 0, d: 0, port: 0 }, start: 0, end: 0 }
+  readonly #sendIndication: SendIndication = {
+    peer: { a: 0, b: 0, c: 0, d: 0, port: 0 },
+    start: 0,
+    end: 0,
+    dontFragment: false,
+  }
 
-  constructor(allocations: Allocations, peers: PeerAccess, counters: ServerCounters, random: Random) {
+  constructor({ allocations, peers, counters, options }: ServerState, random: Random) {
     this.#allocations = allocations
     this.#peers = peers
     this.#counters = counters
+    this.#canSetDontFragment = options.canSetDontFragment === true
     this.#dataIndications = new DataIndicationWriter(random)
     this.#route = {
       socket: socketId(0),
@@ -43,6 +51,7 @@ export class Relaying {
       start: 0,
       end: 0,
       padding: 0,
+      dontFragment: false,
     }
   }
 
@@ -64,8 +73,10 @@ export class Relaying {
 
   /** A Send indication from a client (§11.2). Never answered, whatever is wrong with it. */
   fromSend({ socket, source, bytes, start, end }: Datagram, now: Instant): Route | undefined {
-    const { peer } = this.#sendIndication
-    if (!readSendIndication(bytes, start, end, this.#sendIndication)) return this.#drop('bad-indication')
+    const indication = this.#sendIndication
+    const { peer } = indication
+    if (!readSendIndication(bytes, start, end, indication)) return this.#drop('bad-indication')
+    if (indication.dontFragment && !this.#canSetDontFragment) return this.#drop('bad-indication')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
     const relayed = allocation.relayedFor(peer)
@@ -73,7 +84,10 @@ export class Relaying {
       return this.#drop('no-permission')
     }
     if (this.#peers.judge(peer) === 'forbidden') return this.#drop('peer-forbidden')
-    return this.#toPeer(relayed, peer, this.#sendIndication.start, this.#sendIndication.end, now)
+    const route = this.#toPeer(relayed, peer, indication.start, indication.end, now)
+    if (route !== undefined && indication.dontFragment)
+      this.#route.dontFragment = mayNotFragment(allocation, route)
+    return route
   }
 
   /** A datagram from a peer, at a relayed transport address of ours (§11.3, §12.7). */
@@ -155,10 +169,21 @@ export class Relaying {
     route.start = start
     route.end = end
     route.padding = padding
+    route.dontFragment = false
     return route
   }
 
   #drop(reason: DropReason): undefined {
     this.#counters.drops[reason]++
   }
+}
+
+/**
+ * Whether DONT-FRAGMENT is for this packet: between IPv4 client and IPv4 peer, and from a stream to any peer. Where
+ * addresses are translated, and between IPv6 and IPv6, it is ignored (RFC 8656 §13, §14, §15), and so it is where
+ * the packet does not leave this server.
+ */
+function mayNotFragment({ socket, client }: Allocation, route: Route): boolean {
+  if (!isRelaySocket(route.socket)) return false
+  return isStreamSocket(socket) || (isIPv4(client) && isIPv4(route.destination))
 }

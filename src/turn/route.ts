@@ -17,6 +17,8 @@ export interface Route {
   readonly end: number
   /** Zero bytes to be sent behind the payload: 0–3. */
   readonly padding: number
+  /** To be sent with the DF bit set. Only ever true where the driver has said that it can (§14, §15). */
+  readonly dontFragment: boolean
 }
 
 export type MutableRoute = { -readonly [Key in keyof Route]: Route[Key] }

@@ -16,11 +16,14 @@ export interface SendIndication {
   /** The range of the DATA value in the bytes. */
   start: number
   end: number
+  /** Whether DONT-FRAGMENT is there. */
+  dontFragment: boolean
 }
 
 const sendIndicationType = encodeMessageType('indication', methods.Send)
 const integrity = attributes['MESSAGE-INTEGRITY'].type
 const integritySha256 = attributes['MESSAGE-INTEGRITY-SHA256'].type
+const dontFragment = attributes['DONT-FRAGMENT'].type
 const fingerprint = attributes.FINGERPRINT.type
 
 export function isSendIndication(bytes: Uint8Array, start: number, end: number): boolean {
@@ -28,9 +31,9 @@ export function isSendIndication(bytes: Uint8Array, start: number, end: number):
 }
 
 /**
- * Reads what stands in `bytes` from `start` to `end` and fills `target`; false, with `target` in an undefined state, for anything that is to be discarded: bad framing or
- * fingerprint, XOR-PEER-ADDRESS or DATA missing or malformed, another comprehension-required attribute.
- * DONT-FRAGMENT is such another one, for a plain socket cannot set the DF bit. The first of duplicates counts.
+ * Reads what stands in `bytes` from `start` to `end` and fills `target`; false, with `target` in an undefined state,
+ * for anything that is to be discarded: bad framing or fingerprint, XOR-PEER-ADDRESS or DATA missing or malformed,
+ * another comprehension-required attribute. The first of duplicates counts.
  */
 export function readSendIndication(
   bytes: Uint8Array,
@@ -43,6 +46,7 @@ export function readSendIndication(
   if (readUint16(bytes, start + 2) !== length - headerBytes || (length & 3) !== 0) return false
   let hasPeer = false
   let hasData = false
+  target.dontFragment = false
   for (let offset = start + headerBytes; offset < end; ) {
     const type = readUint16(bytes, offset)
     const value = offset + 4
@@ -59,6 +63,9 @@ export function readSendIndication(
         target.end = valueEnd
       }
       hasData = true
+    } else if (type === dontFragment) {
+      if (valueLength !== 0) return false
+      target.dontFragment = true
     } else if (type === fingerprint) {
       return (
         next === end &&

@@ -11,16 +11,16 @@ import { randomUint32 } from '../core/random.ts'
 import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
-import { readUint16 } from '../stun/bytes.ts'
 import { packetKind } from '../stun/demux.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
-import { type DecodeFault, decodeMessage, headerBytes, type Message } from '../stun/message.ts'
-import { classOf, type MethodName, methodName, methodNumberOf } from '../stun/methods.ts'
+import { decodeMessage, type Message } from '../stun/message.ts'
+import type { MethodName } from '../stun/methods.ts'
 import { Allocations, type Expirable } from './allocations.ts'
 import { Answers } from './answers.ts'
 import { type Authentication, Authenticator } from './authentication.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import { endAllocation, endRelayed, endReservation } from './ending.ts'
+import { IcmpRelaying } from './icmp.ts'
 import { AllocateMethod } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
@@ -49,6 +49,7 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #limiter: PrefixLimiter
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
+  readonly #icmp: IcmpRelaying
   readonly #outputs = new OutputQueue<ServerOutput>()
 
   constructor(options: TurnServerOptions, random: Random) {
@@ -67,7 +68,8 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state = { ...engine, allocations, reservations, quotas, relays, sockets, binder }
     this.#authenticator = new Authenticator(options, random)
     this.#limiter = new PrefixLimiter(options.unauthenticatedRate ?? 0, randomUint32(random))
-    this.#relaying = new Relaying(allocations, peers, counters, random)
+    this.#relaying = new Relaying(this.#state, random)
+    this.#icmp = new IcmpRelaying(this.#state, random)
     this.#allocate = new AllocateMethod(this.#state, random)
   }
 
@@ -97,8 +99,9 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   /**
-   * Takes a datagram from a client (a message, if it comes by a stream) or, on a relay socket, from a peer. The route says what to forward, and is good
-   * until the next input; undefined when there is nothing to forward. Outputs may have come up besides.
+   * Takes a datagram from a client (a message, if it comes by a stream) or, on a relay socket, from a peer. The route
+   * says what to forward, and is good until the next input; undefined when there is nothing to forward. Outputs may
+   * have come up besides.
    */
   handleDatagram(datagram: Datagram, now: Instant): Route | undefined {
     if (isRelaySocket(datagram.socket)) return this.#relaying.fromPeer(datagram, now)
@@ -120,6 +123,21 @@ export class TurnServer implements Core<ServerOutput> {
   /** The socket could not be bound. `reason` is the system's code, such as EADDRINUSE. */
   relayFailed(socket: SocketId, reason: string, now: Instant): void {
     this.#allocate.failed(socket, reason, now)
+  }
+
+  /**
+   * An ICMP error about a datagram that has left a relay socket for `peer`, whose port is 0 where it is not known
+   * (RFC 8656 §11.5). `data` is the next hop's MTU for those that carry one.
+   */
+  handleIcmp(
+    socket: SocketId,
+    peer: AddressWords,
+    type: number,
+    code: number,
+    data: number,
+    now: Instant,
+  ): void {
+    this.#icmp.handle(socket, peer, { type, code, data }, now)
   }
 
   handleTimeout(now: Instant): void {
@@ -166,7 +184,8 @@ export class TurnServer implements Core<ServerOutput> {
       return this.#relaying.fromSend(datagram, now)
     }
     const message = decodeMessage(datagramBytes(datagram))
-    if (typeof message === 'string') return this.#handleFault(message, datagram, now)
+    // What is not one well-framed message is dropped, never answered (RFC 8489 §6.3).
+    if (typeof message === 'string') return this.#drop('bad-message')
     if (message.fingerprintOffset >= 0 && !checkFingerprint(message)) return this.#drop('bad-fingerprint')
     // An answer there would go nowhere, or round in a circle (RFC 8656 §21.1.7).
     const { source } = datagram
@@ -193,28 +212,6 @@ export class TurnServer implements Core<ServerOutput> {
       default:
         return unreachable(method)
     }
-  }
-
-  /**
-   * What is not one well-framed message is dropped (RFC 8489 §6.3). A request whose header is right and whose
-   * attributes run over its end is a bad request, and is told so in the 28 bytes of a 400.
-   * Interop: turnutils_uclient -R sends such, and waits for the answer for ever.
-   */
-  #handleFault(fault: DecodeFault, datagram: Datagram, now: Instant): undefined {
-    const { socket, source } = datagram
-    const bytes = datagramBytes(datagram)
-    const method = methodName(methodNumberOf(readUint16(bytes, 0)))
-    const isOwn = source.port === 0 || this.#state.peers.isListening(source)
-    if (fault !== 'attribute-overrun' || isOwn || method === undefined || !isRequest(bytes)) {
-      return this.#drop('bad-message')
-    }
-    if (!this.#mayAnswer(socket, source, now)) {
-      this.counters.answersWithheld++
-      return
-    }
-    const transactionId = bytes.slice(8, headerBytes)
-    const client = TransportAddress.from(source)
-    this.#state.answers.answer({ socket, client, method, transactionId, key: undefined }, reject(400))
   }
 
   /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
@@ -290,7 +287,11 @@ export class TurnServer implements Core<ServerOutput> {
   #dispatch(request: TurnRequest): Outcome {
     const { message, method } = request
     if (message.malformed() !== undefined) return reject(400)
-    const unknown = unknownAttributes(message, method)
+    const unknown = unknownAttributes(
+      message,
+      method,
+      method === 'Allocate' ? this.#allocate.understands : [],
+    )
     if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
     if (method === 'Allocate') return this.#allocate.handle(request)
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
@@ -322,8 +323,4 @@ export class TurnServer implements Core<ServerOutput> {
   #drop(reason: DropReason): undefined {
     this.counters.drops[reason]++
   }
-}
-
-function isRequest(bytes: Uint8Array): boolean {
-  return classOf(readUint16(bytes, 0)) === 'request'
 }

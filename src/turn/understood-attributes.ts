@@ -14,10 +14,7 @@ const always: readonly AttributeName[] = [
   'MESSAGE-INTEGRITY-SHA256',
 ]
 
-/**
- * DONT-FRAGMENT is not here: what is not done is not understood. An ACCESS-TOKEN has been refused before where nobody
- * has asked for one (RFC 7635 §7).
- */
+/** An ACCESS-TOKEN has been refused before where nobody has asked for one (RFC 7635 §7). */
 const byMethod: Partial<Record<MethodName, readonly AttributeName[]>> = {
   Allocate: [
     'ACCESS-TOKEN',
@@ -42,9 +39,23 @@ const understood = new Map(
 /** Limit: how many are told, so that the answer stays smaller than the question and under 44 bytes. */
 const reported = 6
 
-/** The comprehension-required types in the message that the method does not know; each once. */
-export function unknownAttributes(message: Message, method: MethodName): number[] {
+/**
+ * The comprehension-required types in the message that the method does not know; each once. `more` is what it knows
+ * besides on this server, as it is configured.
+ */
+export function unknownAttributes(
+  message: Message,
+  method: MethodName,
+  more: readonly AttributeName[] = [],
+): number[] {
   const known = understood.get(method)
-  const unknown = message.types().filter((type) => isComprehensionRequired(type) && known?.has(type) !== true)
+  const unknown = message
+    .types()
+    .filter(
+      (type) =>
+        isComprehensionRequired(type) &&
+        known?.has(type) !== true &&
+        !more.some((name) => attributes[name].type === type),
+    )
   return [...new Set(unknown)].slice(0, reported)
 }

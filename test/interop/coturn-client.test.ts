@@ -1,25 +1,24 @@
 /** coturn's own client programs against `turnpike serve`, as a user would start both. */
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Child, freeUdpPort, run, start, startTurnpike } from '../support/programs.ts'
+import { startPeer } from '../support/coturn-peer.ts'
+import { type Child, type Ended, missingPrograms, start, startTurnpike } from '../support/programs.ts'
 
-const programs = ['turnutils_uclient', 'turnutils_peer', 'turnutils_stunclient']
-const missing = programs.filter((name) => run('sh', ['-c', `command -v ${name}`]).status !== 0)
+const missing = missingPrograms(
+  "interop with coturn's client",
+  ['turnutils_uclient', 'turnutils_peer', 'turnutils_stunclient'],
+  'apt-get install coturn',
+)
 
-if (missing.length > 0) {
-  const what = `coturn's ${missing.join(', ')} not found: apt-get install coturn`
-  if (process.env.CI === 'true') throw new Error(what)
-  console.warn(`\n*** SKIPPED: interop with coturn's client. ${what}\n`)
-}
+/** What the client says when it has drawn one channel number twice: it draws 2 to 26 of 16,384. */
+const ownCollision = 'channel bind: error 400'
 
 describe.skipIf(missing.length > 0)('coturn client programs through turnpike', () => {
   let server: Child & { port: number }
-  let peer: Child
-  let peerPort: number
+  let peer: Child & { port: number }
 
   beforeAll(async () => {
-    peerPort = await freeUdpPort()
-    peer = start('turnutils_peer', ['-L', '127.0.0.1', '-p', `${peerPort}`])
+    peer = await startPeer()
     server = await startTurnpike([
       ...['--user', 'u:p', '--allow-peer', '127.0.0.0/8', '--allow-legacy-channels'],
       ...['--unauthenticated-rate', '0'],
@@ -28,8 +27,26 @@ describe.skipIf(missing.length > 0)('coturn client programs through turnpike', (
 
   afterAll(async () => {
     await peer?.stop()
-    await server?.stop()
+    const ended = await server?.stop()
+    // Whatever the clients have sent: it ends by the signal, and for no other reason.
+    expect(ended?.code, ended?.stderr.slice(-2000)).toBe(0)
   })
+
+  function client(flags: readonly string[], timeoutSeconds = 100): Promise<Ended> {
+    return start(
+      'turnutils_uclient',
+      [
+        ...['-e', '127.0.0.1', '-r', `${peer.port}`, '-n', '20', '-m', '2', '-u', 'u', '-w', 'p'],
+        ...['-p', `${server.port}`, ...flags, '127.0.0.1'],
+      ],
+      { timeoutSeconds },
+    ).ended
+  }
+
+  async function clientWithoutCollision(flags: readonly string[]): Promise<Ended> {
+    const ended = await client(flags)
+    return ended.code === 255 && ended.output.includes(ownCollision) ? client(flags) : ended
+  }
 
   const modes: [string, string[]][] = [
     ['channels', ['-X', '-c']],
@@ -38,62 +55,47 @@ describe.skipIf(missing.length > 0)('coturn client programs through turnpike', (
     ['client to client by send indications', ['-X', '-c', '-y', '-s', '-m', '4', '-l', '170', '-z', '15']],
     ['no family asked for', ['-c']],
     ['extra requests', ['-X', '-c', '-G']],
-    ['random disconnects', ['-X', '-c', '-B']],
     ['an even port and the next one, for RTCP', ['-X']],
   ]
-  it.each(modes)(
+  it.concurrent.each(modes)(
     'relays without loss: %s',
     async (_name, flags) => {
-      const { code, output } = await start(
-        'turnutils_uclient',
-        [
-          ...['-e', '127.0.0.1', '-r', `${peerPort}`, '-n', '20', '-m', '2', '-u', 'u', '-w', 'p'],
-          ...['-p', `${server.port}`, ...flags, '127.0.0.1'],
-        ],
-        { timeoutSeconds: 50 },
-      ).ended
+      const { code, output } = await clientWithoutCollision(flags)
       expect(output).toContain('Total lost packets 0 (0.000000%)')
       expect(code).toBe(0)
     },
-    60_000,
+    240_000,
   )
 
-  it('serves on after malformed and unexpected messages', async () => {
-    // The client damages what it sends at random, and then may wait for ever for an answer that is not due.
-    await start(
-      'turnutils_uclient',
-      [
-        ...['-e', '127.0.0.1', '-r', `${peerPort}`, '-n', '20', '-m', '2', '-u', 'u', '-w', 'p'],
-        ...['-p', `${server.port}`, '-X', '-c', '-R', '127.0.0.1'],
-      ],
-      { timeoutSeconds: 8 },
-    ).ended
-    const { output } = await start(
-      'turnutils_uclient',
-      [
-        ...['-e', '127.0.0.1', '-r', `${peerPort}`, '-n', '5', '-u', 'u', '-w', 'p'],
-        ...['-p', `${server.port}`, '-X', '-c', '127.0.0.1'],
-      ],
-      { timeoutSeconds: 50 },
-    ).ended
-    expect(output).toContain('Total lost packets 0 (0.000000%)')
-  }, 60_000)
+  // The client closes its sockets in the middle, when it has packets to make up for: its losses are its own.
+  it.concurrent('serves a client that disconnects at random to its end', async () => {
+    const { code, output } = await clientWithoutCollision(['-X', '-c', '-B'])
+    expect(output).toMatch(/tot_send_msgs=[1-9]/)
+    expect(code).toBe(0)
+  }, 240_000)
 
-  it('refuses a second channel for one peer, as the client expects of a server', async () => {
-    const { output } = await start(
-      'turnutils_uclient',
-      [
-        ...['-e', '127.0.0.1', '-r', `${peerPort}`, '-n', '5', '-u', 'u', '-w', 'p'],
-        ...['-p', `${server.port}`, '-X', '-c', '-N', '127.0.0.1'],
-      ],
-      { timeoutSeconds: 20 },
-    ).ended
-    expect(output).toContain('channel bind: error 400')
-  })
+  // This client overwrites up to nine bytes of every tenth message that it sends, seeded by the time of day. A request
+  // that is no STUN any more gets no answer from anybody (RFC 8489 §6.3), and the client then waits for ever: against
+  // coturn's own server every second run does. So its runs are ended, and what counts is that nobody else suffers.
+  it.concurrent.each([1, 2, 3, 4])(
+    'lives through malformed and unexpected messages, run %i',
+    async () => {
+      await client(['-X', '-c', '-R'], 8)
+      const { code, output } = await clientWithoutCollision(['-X', '-c', '-n', '5'])
+      expect(output).toContain('Total lost packets 0 (0.000000%)')
+      expect(code).toBe(0)
+    },
+    240_000,
+  )
 
-  it('tells turnutils_stunclient its address', async () => {
+  it.concurrent('refuses a second channel for one peer, as the client expects of a server', async () => {
+    const { output } = await client(['-X', '-c', '-N', '-n', '5'])
+    expect(output).toContain(ownCollision)
+  }, 120_000)
+
+  it.concurrent('tells turnutils_stunclient its address', async () => {
     const { code, output } = await start('turnutils_stunclient', ['-p', `${server.port}`, '127.0.0.1'], {
-      timeoutSeconds: 10,
+      timeoutSeconds: 25,
     }).ended
     expect(output).toMatch(/UDP reflexive addr: 127\.0\.0\.1:\d+/)
     expect(code).toBe(0)

@@ -2,39 +2,36 @@
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CertificateFolder, type TestCertificate } from '../support/certificates.ts'
-import { type Child, freeTcpPort, freeUdpPort, run, start, startCli } from '../support/programs.ts'
+import { startPeer } from '../support/coturn-peer.ts'
+import { type Child, missingPrograms, start, startCli } from '../support/programs.ts'
 
-const programs = ['turnutils_uclient', 'turnutils_peer', 'openssl']
-const missing = programs.filter((name) => run('sh', ['-c', `command -v ${name}`]).status !== 0)
-
-if (missing.length > 0) {
-  const what = `${missing.join(', ')} not found: apt-get install coturn openssl`
-  if (process.env.CI === 'true') throw new Error(what)
-  console.warn(`\n*** SKIPPED: interop with coturn's client over TCP and TLS. ${what}\n`)
-}
+const missing = missingPrograms(
+  "interop with coturn's client over TCP and TLS",
+  ['turnutils_uclient', 'turnutils_peer', 'openssl'],
+  'apt-get install coturn openssl',
+)
 
 describe.skipIf(missing.length > 0)("coturn's client over TCP and TLS", () => {
   let certificates: CertificateFolder
   let pair: TestCertificate
   let server: Child
-  let peer: Child
-  let peerPort: number
+  let peer: Child & { port: number }
   let tcpPort: number
   let tlsPort: number
 
   beforeAll(async () => {
     certificates = new CertificateFolder()
     pair = certificates.make('turn.example')
-    peerPort = await freeUdpPort()
-    tcpPort = await freeTcpPort()
-    tlsPort = await freeTcpPort()
-    peer = start('turnutils_peer', ['-L', '127.0.0.1', '-p', `${peerPort}`])
+    peer = await startPeer()
     server = startCli([
-      ...['serve', '--listen', `tcp://127.0.0.1:${tcpPort}`, '--listen', `tls://127.0.0.1:${tlsPort}`],
+      ...['serve', '--listen', 'tcp://127.0.0.1:0', '--listen', 'tls://127.0.0.1:0'],
       ...['--tls-cert', pair.certificateFile, '--tls-key', pair.keyFile],
       ...['--user', 'u:p', '--allow-peer', '127.0.0.0/8', '--allow-legacy-channels', '--log-format', 'json'],
     ])
-    await server.waitFor(/"event":"listening"/)
+    const [line] = await server.waitFor(/^\{"event":"listening".*\}$/m)
+    const ports = JSON.parse(line).listeners.map((listener: { port: number }) => listener.port)
+    tcpPort = ports[0]
+    tlsPort = ports[1]
   })
 
   afterAll(async () => {
@@ -95,7 +92,7 @@ describe.skipIf(missing.length > 0)("coturn's client over TCP and TLS", () => {
     return start(
       'turnutils_uclient',
       [
-        ...['-e', '127.0.0.1', '-r', `${peerPort}`, '-n', '20', '-m', '2', '-u', 'u', '-w', 'p', '-X', '-t'],
+        ...['-e', '127.0.0.1', '-r', `${peer.port}`, '-n', '20', '-m', '2', '-u', 'u', '-w', 'p', '-X', '-t'],
         ...['-p', `${port}`, ...flags, '127.0.0.1'],
       ],
       { timeoutSeconds: 80 },

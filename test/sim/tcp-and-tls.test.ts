@@ -1,79 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type {
-  StreamHandlers,
-  StreamSocket,
-  TcpConnectOptions,
-  TlsServerOptions,
-} from '../../src/core/host.ts'
+import type { TlsServerOptions } from '../../src/core/host.ts'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import { simulatedCertificate } from '../../src/sim/certificate.ts'
-import type { SimHost } from '../../src/sim/host.ts'
 import { Internet } from '../../src/sim/internet.ts'
-
-/** Writes down what a stream tells, with the time. */
-class Recorder implements StreamHandlers {
-  readonly lines: string[] = []
-  readonly #host: SimHost
-  bytes = 0
-  onData: (bytes: Uint8Array) => void = () => {}
-
-  constructor(host: SimHost) {
-    this.#host = host
-  }
-
-  opened(
-    _local: TransportAddress,
-    tls: { alpn: string | undefined; problem: string | undefined } | undefined,
-  ): void {
-    this.#note(tls === undefined ? 'opened' : `opened ${tls.alpn} ${tls.problem ?? 'valid'}`)
-  }
-  failed(reason: string): void {
-    this.#note(`failed ${reason}`)
-  }
-  data(bytes: Uint8Array): void {
-    this.bytes += bytes.length
-    this.onData(bytes)
-  }
-  drained(): void {
-    this.#note('drained')
-  }
-  ended(): void {
-    this.#note('ended')
-  }
-  closed(reason: string | undefined): void {
-    this.#note(`closed ${reason}`)
-  }
-
-  #note(line: string): void {
-    this.lines.push(`${this.#host.clock.now()} ${line}`)
-  }
-}
-
-function listen(host: SimHost, port: number, tls?: TlsServerOptions) {
-  const streams: { stream: StreamSocket; recorder: Recorder }[] = []
-  const faults: string[] = []
-  const listener = host.listenTcp(
-    { address: host.address(port), ...(tls && { tls }) },
-    {
-      bound: () => {},
-      failed: (reason) => faults.push(reason),
-      connection: (stream) => {
-        const recorder = new Recorder(host)
-        streams.push({ stream, recorder })
-        return recorder
-      },
-      handshakeFailed: (reason) => faults.push(reason),
-      acceptFailed: (reason) => faults.push(reason),
-    },
-  )
-  return { listener, streams, faults }
-}
-
-function connect(host: SimHost, remote: TransportAddress, options: Partial<TcpConnectOptions> = {}) {
-  const recorder = new Recorder(host)
-  const stream = host.connectTcp({ remote, timeoutMs: 10_000, ...options }, recorder)
-  return { stream, recorder }
-}
+import { connect, listen } from '../support/probe-stream.ts'
 
 function pair() {
   const internet = new Internet({ seed: 1 })

@@ -1,9 +1,6 @@
 /** Child processes for tests: started with a limit in time, read to the end, ended by their own pid. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
-import { createServer } from 'node:net'
 
 export interface Ended {
   readonly code: number | null
@@ -86,30 +83,20 @@ export function startCli(args: readonly string[], options: StartOptions = {}): C
   return start(process.execPath, ['bin/turnpike.ts', ...args], options)
 }
 
-/** `turnpike serve` on a free port of loopback; resolves when it listens. */
+/** `turnpike serve` on a port of loopback that the system chooses; resolves when it listens. */
 export async function startTurnpike(flags: readonly string[]): Promise<Child & { port: number }> {
-  const port = await freeUdpPort()
-  const child = startCli(['serve', '--listen', `udp://127.0.0.1:${port}`, ...flags])
-  await child.waitFor(/"event":"listening"/)
-  return { ...child, port }
+  const child = startCli(['serve', '--listen', 'udp://127.0.0.1:0', ...flags])
+  const [line] = await child.waitFor(/^\{"event":"listening".*\}$/m)
+  return { ...child, port: JSON.parse(line).listeners[0].port }
 }
 
-/** A port that was free a moment ago. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = createSocket('udp4')
-  socket.bind(0, '127.0.0.1')
-  await once(socket, 'listening')
-  const { port } = socket.address()
-  socket.close()
-  return port
-}
-
-/** As `freeUdpPort`, for TCP. */
-export async function freeTcpPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as { port: number }
-  server.close()
-  await once(server, 'close')
-  return port
+/** Which of the programs are not installed. With CI=true that is an error; elsewhere it is said loudly. */
+export function missingPrograms(what: string, programs: readonly string[], cure: string): string[] {
+  const missing = programs.filter((name) => run('sh', ['-c', `command -v ${name}`]).status !== 0)
+  if (missing.length > 0) {
+    const message = `${what}: ${missing.join(', ')} not found; ${cure}`
+    if (process.env.CI === 'true') throw new Error(message)
+    console.warn(`\n*** SKIPPED: ${message}\n`)
+  }
+  return missing
 }

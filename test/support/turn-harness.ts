@@ -32,6 +32,7 @@ export interface Sent {
   readonly socket: SocketId
   readonly destination: string
   readonly bytes: Uint8Array
+  readonly dontFragment: boolean
 }
 
 /** Answers a bind-relay: undefined binds, a string is the system's reason. */
@@ -303,5 +304,6 @@ function materialize(route: Route, bytes: Uint8Array): Sent {
     socket: route.socket,
     destination: TransportAddress.from(route.destination).toString(),
     bytes: out,
+    dontFragment: route.dontFragment,
   }
 }

@@ -108,6 +108,16 @@ describe('A server with token keys', () => {
     },
   )
 
+  it('serves who signs with 16 bytes of a session key of 20, as coturn does, and answers likewise', () => {
+    const client = setUp()
+    const half = macKey.subarray(0, 16)
+    expect(signatureOf(client.allocate({ signedWith: half }), half)).toBe('sha1')
+    expect(signatureOf(client.send('Refresh', { signedWith: half }), half)).toBe('sha1')
+    const permit = { token: null, signedWith: half }
+    expect(client.send('CreatePermission', permit, [['XOR-PEER-ADDRESS', peerA]]).class).toBe('success')
+    expect(codeOf(setUp().allocate({ macKey: new Uint8Array(32).fill(7), signedWith: half }))).toBe(401)
+  })
+
   it('takes MESSAGE-INTEGRITY-SHA256 with a session key of 32 bytes, and answers with it', () => {
     const client = setUp()
     const longKey = new Uint8Array(32).fill(9)

@@ -43,6 +43,8 @@ elements.say.addEventListener('submit', (event) => {
 addEventListener('pagehide', () => room?.close())
 
 function join(): void {
+  // A second click is not a second peer.
+  if (room !== undefined) return
   const options = { room: elements.room.value.trim(), name: elements.name.value.trim() }
   const token = elements.key.value
   room = new Room(token === '' ? options : { ...options, token }, {

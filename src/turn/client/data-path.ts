@@ -67,7 +67,12 @@ export class DataPath {
   #headerLength = 0
   #padding = 0
   readonly #range = { start: 0, end: 0 }
-  readonly #indication: SendIndication = { peer: { a: 0, b: 0, c: 0, d: 0, port: 0 }, start: 0, end: 0 }
+  readonly #indication: SendIndication = {
+    peer: { a: 0, b: 0, c: 0, d: 0, port: 0 },
+    start: 0,
+    end: 0,
+    dontFragment: false,
+  }
   readonly #fromChannel: { peer: AddressWords; start: number; end: number }
 
   constructor(isStream: boolean, counters: ClientCounters, random: Random) {

@@ -6,7 +6,7 @@
 import { type Random, randomUint32 } from '../../core/random.ts'
 import type { SocketId } from '../../core/sans-io.ts'
 import type { Instant } from '../../core/time.ts'
-import type { Attribute } from '../../stun/attributes.ts'
+import type { Attribute, AttributeName } from '../../stun/attributes.ts'
 import type { AddressFamily } from '../../stun/codecs.ts'
 import type { Message } from '../../stun/message.ts'
 import { Allocation, RelayedTransportAddress } from '../allocation.ts'
@@ -25,12 +25,15 @@ const udp = 17
 const later: Outcome = { type: 'later' }
 
 export class AllocateMethod {
+  /** What it knows besides the attributes that every server knows. */
+  readonly understands: readonly AttributeName[]
   readonly #state: ServerState
   readonly #random: Random
 
   constructor(state: ServerState, random: Random) {
     this.#state = state
     this.#random = random
+    this.understands = state.options.canSetDontFragment === true ? ['DONT-FRAGMENT'] : []
   }
 
   handle(request: TurnRequest): Outcome {
@@ -44,7 +47,7 @@ export class AllocateMethod {
     }
     // 2. No clients out of Teredo and 6to4 tunnels, which could be made to loop (§21.4).
     if (isTunnelled(client)) return reject(403)
-    // 3. REQUESTED-TRANSPORT, which must be UDP. (4. DONT-FRAGMENT is understood or is not.)
+    // 3. REQUESTED-TRANSPORT, which must be UDP. (4. DONT-FRAGMENT is in `understands` or is not.)
     const transport = message.get('REQUESTED-TRANSPORT')
     if (transport === undefined) return reject(400)
     if (transport !== udp) return reject(442)

@@ -1,0 +1,17 @@
+export { TransportAddress } from '../core/transport-address.ts'
+export type { ClientTlsOptions } from './client-transport.ts'
+export { NodeHost } from './node-host.ts'
+export {
+  type ResolvedServer,
+  type ResolveServerOptions,
+  type ResolveServerResult,
+  resolveServer,
+} from './resolve-server.ts'
+export { exchangeStun, type StunExchangeOptions, type StunExchangeResult } from './stun-exchange.ts'
+export {
+  openTurn,
+  type TurnConnection,
+  type TurnConnectionHandlers,
+  type TurnConnectionOptions,
+} from './turn-connection.ts'
+export { dialTurn, type TurnDialOptions } from './turn-dial.ts'

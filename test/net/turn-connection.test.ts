@@ -1,0 +1,167 @@
+import { afterEach, describe, expect, it } from 'vitest'
+import { TransportAddress } from '../../src/core/transport-address.ts'
+import { TurnWorld } from '../support/turn-world.ts'
+
+const transports = ['udp'] as const
+
+let world: TurnWorld
+
+afterEach(() => world.server?.close())
+
+describe.each(transports)('a TURN client over %s', (transport) => {
+  async function start(...config: Parameters<TurnWorld['start']>): Promise<TurnWorld> {
+    world = new TurnWorld(transport)
+    await world.start(...config)
+    return world
+  }
+
+  it('allocates, and learns its own address as the server sees it', async () => {
+    await start()
+    const client = world.open()
+    expect(client.events).toEqual([])
+    client.until('allocated')
+    expect(client.relayed.ip).toBe(world.serverHost.address(0).ip)
+    expect(client.connection.allocation?.mapped?.ip).toBe(world.nat.addresses[0]?.ip)
+    expect(client.connection.roundTripMs()).toBe(40)
+  })
+
+  it('exchanges data with a peer by indications', async () => {
+    await start()
+    const client = world.open()
+    const peer = world.peer()
+    client.connection.permit(peer.address)
+    client.until('permission-installed')
+    expect(client.send(peer.address, 'hello')).toBe(true)
+    world.until(() => client.received.length > 0)
+    expect(peer.received).toEqual([{ from: `${client.relayed}`, text: 'hello' }])
+    expect(client.received).toEqual([{ from: `${peer.address}`, text: 'hello' }])
+  })
+
+  it('exchanges data of every length with a peer by a channel', async () => {
+    await start()
+    const client = world.open()
+    const peer = world.peer()
+    client.connection.bindChannel(peer.address)
+    client.until('channel-bound')
+    const texts = Array.from({ length: 9 }, (_, i) => 'x'.repeat(i)).concat('y'.repeat(1200))
+    for (const text of texts) expect(client.send(peer.address, text)).toBe(true)
+    world.until(() => client.received.length === texts.length)
+    expect(client.received.map(({ text }) => text)).toEqual(texts)
+  })
+
+  it('sends on a channel that is being bound', async () => {
+    await start()
+    const client = world.open()
+    const peer = world.peer()
+    client.until('allocated')
+    client.connection.bindChannel(peer.address)
+    expect(client.send(peer.address, 'right away')).toBe(true)
+    world.until(() => client.received.length > 0)
+  })
+
+  it('exchanges data with a client of the same server', async () => {
+    await start()
+    const [one, two] = [world.open(), world.open()]
+    one.until('allocated')
+    two.until('allocated')
+    one.connection.permit(two.relayed)
+    two.connection.bindChannel(one.relayed)
+    world.run(1000)
+    one.send(two.relayed, 'over')
+    two.send(one.relayed, 'and back')
+    world.run(1000)
+    expect(two.received).toEqual([{ from: `${one.relayed}`, text: 'over' }])
+    expect(one.received).toEqual([{ from: `${two.relayed}`, text: 'and back' }])
+  })
+
+  it('keeps allocation, permission and channel for two hours', async () => {
+    await start()
+    const client = world.open()
+    const peer = world.peer()
+    const other = world.peer()
+    client.connection.bindChannel(peer.address)
+    client.connection.permit(other.address)
+    world.run(7_200_000)
+    expect(client.types.sort()).toEqual([
+      'allocated',
+      'channel-bound',
+      'permission-installed',
+      'permission-installed',
+    ])
+    client.send(peer.address, 'still there?')
+    client.send(other.address, 'still there?')
+    world.run(1000)
+    expect(client.received).toHaveLength(2)
+  })
+
+  it('is refused a peer that the server does not relay to, and no other', async () => {
+    await start()
+    const client = world.open()
+    const peer = world.peer()
+    client.connection.permit(TransportAddress.of('10.0.0.1', 22))
+    client.connection.permit(peer.address)
+    client.until('permission-refused')
+    client.until('permission-installed')
+    expect(client.events).toContainEqual({ type: 'permission-installed', peer: peer.address })
+  })
+
+  it('fails with code and reason when the password is wrong', async () => {
+    await start()
+    const client = world.open({ credentials: { username: 'alice', password: 'wrong' } })
+    expect(client.until('failed')).toMatchObject({ failure: { type: 'rejected', code: 401 } })
+    expect(client.connection.local).toBeUndefined()
+  })
+
+  it('closes clean: no allocation on the server, and nothing left to happen', async () => {
+    await start()
+    const client = world.open()
+    client.until('allocated')
+    client.connection.close()
+    client.until('closed')
+    world.run(1000)
+    expect(world.server?.counters.allocations).toBe(0)
+    expect(client.connection.local).toBeUndefined()
+    expect(client.types).toEqual(['allocated', 'closed'])
+    expect(world.internet.run({ for: 1_000_000 })).toBe(true)
+  })
+
+  it('closes clean whenever it is closed', async () => {
+    await start()
+    for (let milliseconds = 0; milliseconds <= 160; milliseconds += 8) {
+      const client = world.open()
+      world.run(milliseconds)
+      client.connection.close()
+      client.until('closed')
+      world.run(1000)
+      expect(world.server?.counters.allocations).toBe(0)
+      expect(client.types.at(-1)).toBe('closed')
+    }
+  })
+
+  it('says nothing any more once it is destroyed', async () => {
+    await start()
+    const client = world.open()
+    client.until('allocated')
+    client.connection.destroy()
+    world.run(1_000_000)
+    expect(client.types).toEqual(['allocated'])
+  })
+
+  it('makes another allocation when the server has started again', async () => {
+    await start()
+    const client = world.open()
+    client.until('allocated')
+    world.server?.close()
+    await world.start()
+    client.until('allocated', 2)
+    expect(client.types).toEqual(['allocated', 'allocation-lost', 'allocated'])
+  })
+
+  it('fails by its deadline when the server is silent', async () => {
+    world = new TurnWorld(transport)
+    world.internet.intercept(() => false)
+    const client = world.open({ allocateDeadlineMs: 3000 })
+    expect(client.until('failed')).toEqual({ type: 'failed', failure: { type: 'deadline-exceeded' } })
+    expect(world.internet.now).toBe(3000)
+  })
+})

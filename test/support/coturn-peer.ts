@@ -1,0 +1,49 @@
+/** coturn's `turnutils_peer`, which sends back what it receives. */
+
+import { createSocket, type Socket } from 'node:dgram'
+import { once } from 'node:events'
+import { type Child, start } from './programs.ts'
+
+/** Below the ports that systems hand out and that tests relay from, so that nobody else is given them. */
+const ports = { min: 20_000, max: 32_000 }
+const attempts = 20
+
+/** Resolves when it echoes on `port` and the one after it, which it opens as well. */
+export async function startPeer(): Promise<Child & { port: number }> {
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const port = ports.min + Math.floor(Math.random() * ((ports.max - ports.min) / 2)) * 2
+    if (!((await isFree(port)) && (await isFree(port + 1)))) continue
+    const child = start('turnutils_peer', ['-L', '127.0.0.1', '-p', `${port}`])
+    if ((await echoes(port)) && (await echoes(port + 1))) return { ...child, port }
+    await child.stop()
+  }
+  throw new Error(`turnutils_peer did not start in ${attempts} attempts`)
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const socket = createSocket('udp4')
+  const opened = await new Promise<boolean>((resolve) => {
+    socket.once('error', () => resolve(false))
+    socket.bind(port, '127.0.0.1', () => resolve(true))
+  })
+  if (opened) await closed(socket)
+  return opened
+}
+
+/** Asks until it answers; false when it has not after ten seconds. */
+async function echoes(port: number): Promise<boolean> {
+  const socket = createSocket('udp4')
+  const answer = once(socket, 'message').then(() => true)
+  const timers = [setInterval(() => socket.send('echo', port, '127.0.0.1'), 50)]
+  const late = new Promise<boolean>((resolve) => {
+    timers.push(setTimeout(() => resolve(false), 10_000))
+  })
+  const result = await Promise.race([answer, late])
+  for (const timer of timers) clearInterval(timer)
+  await closed(socket)
+  return result
+}
+
+function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.close(resolve))
+}
