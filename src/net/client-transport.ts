@@ -6,7 +6,7 @@
 import type { Host, StreamSocket, TlsSession } from '../core/host.ts'
 import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { StreamFramer } from '../stun/stream-framing.ts'
-import type { ClientTransport } from '../turn/client/options.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
 
 /** How TLS connections are checked. */
 export interface ClientTlsOptions {

@@ -7,9 +7,9 @@ import type { DnsAnswer, DnsQuery, DnsService, Host } from '../core/host.ts'
 import { later } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { ServerUri } from '../stun/uri.ts'
-import type { ClientTransport } from '../turn/client/options.ts'
 import { type DiscoveredServer, discoverServers, usableTransports } from '../turn/client/server-discovery.ts'
 import { orderServices } from '../turn/client/service-order.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
 
 export interface ResolvedServer extends DiscoveredServer {
   /** What the certificate has to be for: the host of the URI, wherever DNS has led (RFC 5928 §5). */

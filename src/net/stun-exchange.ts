@@ -10,7 +10,7 @@ import type { StunFailure } from '../stun/client-failure.ts'
 import type { Message } from '../stun/message.ts'
 import type { MethodName } from '../stun/methods.ts'
 import type { TransactionTiming } from '../stun/transaction.ts'
-import type { ClientTransport } from '../turn/client/options.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
 import { type ClientTlsOptions, type OpenClientTransport, openClientTransport } from './client-transport.ts'
 
 export interface StunExchangeOptions {

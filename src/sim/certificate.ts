@@ -117,6 +117,7 @@ function realFacts(certificate: X509Certificate): CertificateFacts {
     isSelfSigned: certificate.checkIssued(certificate),
     isFor: (name) => (certificate.checkHost(name) ?? certificate.checkIP(name)) !== undefined,
     isIssuedBy: (authority) => {
+      if (readSimulated(authority) !== undefined) return false
       const issuer = new X509Certificate(authority)
       return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey)
     },

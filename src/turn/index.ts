@@ -9,7 +9,7 @@ export {
   wrapHeadroom,
   wrapTailroom,
 } from './client/data-path.ts'
-export type { ClientTransport, TurnClientOptions, TurnServerAddress } from './client/options.ts'
+export type { TurnClientOptions, TurnServerAddress } from './client/options.ts'
 export type {
   ClientAllocation,
   MissingFamily,
@@ -33,3 +33,4 @@ export { type AddressRange, PeerPolicy, type PeerPolicyOptions, parseAddressRang
 export type { RelayAddress } from './relay-address.ts'
 export type { Route } from './route.ts'
 export { TurnServer } from './server.ts'
+export type { ClientTransport } from './socket-numbers.ts'

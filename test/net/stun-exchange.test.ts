@@ -8,7 +8,7 @@ import { TurnWorld } from '../support/turn-world.ts'
 
 let world: TurnWorld
 
-afterEach(() => world.server?.close())
+afterEach(() => world.close())
 
 function exchange(options: Partial<StunExchangeOptions> = {}): StunExchangeResult {
   let result: StunExchangeResult | undefined

@@ -2,11 +2,11 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import { TurnWorld } from '../support/turn-world.ts'
 
-const transports = ['udp'] as const
+const transports = ['udp', 'tcp', 'tls'] as const
 
 let world: TurnWorld
 
-afterEach(() => world.server?.close())
+afterEach(() => world.close())
 
 describe.each(transports)('a TURN client over %s', (transport) => {
   async function start(...config: Parameters<TurnWorld['start']>): Promise<TurnWorld> {
@@ -94,6 +94,43 @@ describe.each(transports)('a TURN client over %s', (transport) => {
     expect(client.received).toHaveLength(2)
   })
 
+  it('relays in both families when it has asked for both', async () => {
+    world = new TurnWorld(transport, ['IPv4', 'IPv6'])
+    const relayAddresses = [world.serverHost.address(0, 'IPv4'), world.serverHost.address(0, 'IPv6')]
+    await world.start({ relayAddresses })
+    const client = world.open({ family: 'both' })
+    const peers = [world.peer('IPv4'), world.peer('IPv6')]
+    for (const peer of peers) client.connection.bindChannel(peer.address)
+    client.until('channel-bound', 2)
+    expect(client.connection.allocation?.relayed.map(({ family }) => family).sort()).toEqual(['IPv4', 'IPv6'])
+    for (const peer of peers) client.send(peer.address, 'hello')
+    world.run(1000)
+    expect(client.received.map(({ from }) => from).sort()).toEqual(
+      peers.map(({ address }) => `${address}`).sort(),
+    )
+    world.run(3_600_000)
+    expect(client.types).not.toContain('allocation-lost')
+    client.connection.close()
+    client.until('closed')
+    expect(world.server?.counters.allocations).toBe(0)
+  })
+
+  it('has the next port kept, and takes it by its token', async () => {
+    await start()
+    const first = world.open({ evenPort: { reserveNext: true } })
+    first.until('allocated')
+    expect(first.relayed.port % 2).toBe(0)
+    const second = world.open({ reservationToken: first.connection.allocation?.reservationToken })
+    second.until('allocated')
+    expect(second.relayed.port).toBe(first.relayed.port + 1)
+  })
+
+  it('fails with 440 when the server does not relay in the family', async () => {
+    await start()
+    const client = world.open({ family: 'IPv6' })
+    expect(client.until('failed')).toMatchObject({ failure: { type: 'rejected', code: 440 } })
+  })
+
   it('is refused a peer that the server does not relay to, and no other', async () => {
     await start()
     const client = world.open()
@@ -122,6 +159,7 @@ describe.each(transports)('a TURN client over %s', (transport) => {
     expect(world.server?.counters.allocations).toBe(0)
     expect(client.connection.local).toBeUndefined()
     expect(client.types).toEqual(['allocated', 'closed'])
+    world.close()
     expect(world.internet.run({ for: 1_000_000 })).toBe(true)
   })
 
@@ -151,7 +189,7 @@ describe.each(transports)('a TURN client over %s', (transport) => {
     await start()
     const client = world.open()
     client.until('allocated')
-    world.server?.close()
+    world.close()
     await world.start()
     client.until('allocated', 2)
     expect(client.types).toEqual(['allocated', 'allocation-lost', 'allocated'])

@@ -7,7 +7,7 @@ import { TurnWorld } from '../support/turn-world.ts'
 
 let world: TurnWorld
 
-afterEach(() => world.server?.close())
+afterEach(() => world.close())
 
 interface Dialled {
   readonly connection: TurnConnection

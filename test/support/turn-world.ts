@@ -9,8 +9,11 @@ import { type RunningServer, startServer } from '../../src/server/server.ts'
 import type { SimHost } from '../../src/sim/host.ts'
 import { Internet } from '../../src/sim/internet.ts'
 import type { NatPlace } from '../../src/sim/places.ts'
-import type { ClientTransport } from '../../src/turn/client/options.ts'
 import type { TurnClientEvent } from '../../src/turn/client/outputs.ts'
+import type { ClientTransport } from '../../src/turn/socket-numbers.ts'
+import { CertificateFolder, type TestCertificate } from './certificates.ts'
+
+export const serverName = 'turn.example.org'
 
 const silent: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
@@ -27,25 +30,50 @@ export class TurnWorld {
   readonly transport: ClientTransport
   server: RunningServer | undefined
 
-  constructor(transport: ClientTransport, seed = 1) {
+  constructor(transport: ClientTransport, families: readonly ('IPv4' | 'IPv6')[] = ['IPv4'], seed = 1) {
     this.transport = transport
-    this.internet = new Internet({ seed })
+    // The certificate is a real one, valid from now on.
+    this.internet = new Internet({ seed, families, epochSeconds: Math.floor(Date.now() / 1000) + 3600 })
     this.serverHost = this.internet.host()
     this.nat = this.internet.nat()
     this.clientHost = this.nat.host()
+    if (transport === 'tls') this.internet.trust(certificate().certificate)
   }
 
   get serverAddress(): TransportAddress {
-    return this.serverHost.address(this.transport === 'tls' ? 5349 : 3478)
+    return this.serverHost.address(portOf(this.transport))
   }
 
   async start(config: Partial<ServeConfig> = {}): Promise<void> {
     this.server = await this.startOn(this.serverHost, config)
   }
 
+  /** Listens for this world's transport alone, so that nothing can go another way. */
   startOn(host: SimHost, config: Partial<ServeConfig> = {}): Promise<RunningServer> {
-    const users = [{ name: 'alice', password: 'wonder' }]
-    return this.internet.until(startServer({ ...defaultConfig, users, ...config }, host, silent))
+    const { transport } = this
+    const listen = {
+      transport,
+      address: TransportAddress.of('0.0.0.0', portOf(transport)),
+      isOptional: false,
+    }
+    return this.internet.until(
+      startServer(
+        {
+          ...defaultConfig,
+          users: [{ name: 'alice', password: 'wonder' }],
+          listen: [listen],
+          tlsCertificates: transport === 'tls' ? [certificate()] : [],
+          ...config,
+        },
+        host,
+        silent,
+      ),
+    )
+  }
+
+  close(): void {
+    this.server?.close()
+    this.server = undefined
   }
 
   open(options: Partial<TurnConnectionOptions> = {}): Client {
@@ -53,8 +81,9 @@ export class TurnWorld {
   }
 
   /** A host that sends back what it gets, and remembers it. */
-  peer(): Peer {
-    return new Peer(this.internet.host())
+  peer(family: 'IPv4' | 'IPv6' = 'IPv4'): Peer {
+    const host = this.internet.host()
+    return new Peer(host, host.address(7000, family))
   }
 
   run(milliseconds: number): void {
@@ -65,6 +94,22 @@ export class TurnWorld {
   until(holds: () => boolean, milliseconds = 1_000_000): void {
     if (!this.internet.run({ until: holds, for: milliseconds })) throw new Error('it did not come to that')
   }
+}
+
+/** One for all worlds of a test file: the server reads files, as it always does. */
+let made: TestCertificate | undefined
+
+function certificate(): TestCertificate {
+  if (made === undefined) {
+    const folder = new CertificateFolder()
+    made = folder.make(serverName)
+    process.once('exit', () => folder.remove())
+  }
+  return made
+}
+
+function portOf(transport: ClientTransport): number {
+  return transport === 'tls' ? 5349 : 3478
 }
 
 export class Client {
@@ -79,7 +124,7 @@ export class Client {
       world.clientHost,
       {
         transport: world.transport,
-        server: { address: world.serverAddress, name: 'turn.example.org' },
+        server: { address: world.serverAddress, name: serverName },
         credentials: { username: 'alice', password: 'wonder' },
         ...options,
       },
@@ -121,8 +166,8 @@ export class Peer {
   readonly received: Packet[] = []
   readonly #socket: UdpSocket
 
-  constructor(host: Host & { address(port: number): TransportAddress }, port = 7000) {
-    this.address = host.address(port)
+  constructor(host: Host, address: TransportAddress) {
+    this.address = address
     this.#socket = host.bindUdp(
       { address: this.address },
       {

@@ -3,9 +3,7 @@
 import type { TransportAddress } from '../../core/transport-address.ts'
 import type { AddressFamily } from '../../stun/codecs.ts'
 import type { TransactionTiming } from '../../stun/transaction.ts'
-
-/** How the client reaches the server. What the server relays is UDP in any case. */
-export type ClientTransport = 'udp' | 'tcp' | 'tls'
+import type { ClientTransport } from '../socket-numbers.ts'
 
 export interface TurnServerAddress {
   readonly address: TransportAddress
@@ -14,6 +12,7 @@ export interface TurnServerAddress {
 }
 
 export interface TurnClientOptions {
+  /** How the server is reached. What it relays is UDP in any case. */
   readonly transport: ClientTransport
   readonly server: TurnServerAddress
   /** undefined for a server that asks for none. */

@@ -3,7 +3,8 @@
 import type { TransportAddress } from '../../core/transport-address.ts'
 import type { StunFailure } from '../../stun/client-failure.ts'
 import type { AddressFamily } from '../../stun/codecs.ts'
-import type { ClientTransport, TurnServerAddress } from './options.ts'
+import type { ClientTransport } from '../socket-numbers.ts'
+import type { TurnServerAddress } from './options.ts'
 
 export type TurnClientOutput =
   /** Open a socket or connection from a local port not used before, and tell `transportOpened` or `transportFailed`. */

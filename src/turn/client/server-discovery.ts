@@ -6,7 +6,7 @@
 import type { DnsAnswer, DnsPointer, DnsQuery, DnsService } from '../../core/host.ts'
 import { TransportAddress } from '../../core/transport-address.ts'
 import { defaultPorts, isSecure, type ServerUri } from '../../stun/uri.ts'
-import type { ClientTransport } from './options.ts'
+import type { ClientTransport } from '../socket-numbers.ts'
 
 export interface DiscoveredServer {
   readonly transport: ClientTransport
