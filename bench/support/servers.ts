@@ -1,0 +1,110 @@
+/** TURN servers as child processes pinned to one core, and what their processes cost. */
+
+import { type ChildProcess, spawn } from 'node:child_process'
+import { createSocket } from 'node:dgram'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { TransportAddress } from '../../src/core/transport-address.ts'
+
+export const user = 'bench'
+export const password = 'secret'
+
+export interface PinnedServer {
+  readonly name: string
+  readonly pid: number
+  readonly address: TransportAddress
+  /** Seconds of processor time, user and system, all threads. */
+  cpuSeconds(): number
+  residentBytes(): number
+  stop(): Promise<void>
+}
+
+const ticksPerSecond = 100
+
+export async function startTurnpikeServer(
+  core: number | string,
+  flags: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
+): Promise<PinnedServer> {
+  const port = await freePort()
+  const child = spawn(
+    'taskset',
+    [
+      ...[
+        '-c',
+        `${core}`,
+        process.execPath,
+        ...nodeFlags,
+        process.env.BENCH_SERVE ?? 'bin/turnpike.ts',
+        'serve',
+      ],
+      ...['--listen', `udp://127.0.0.1:${port}`, '--user', `${user}:${password}`],
+      ...['--allow-peer', '127.0.0.0/8', '--unauthenticated-rate', '0', '--log-level', 'warn'],
+      ...['--relay-ports', '20000-60000', ...flags],
+    ],
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  await waitFor(child, /"event":"listening"/)
+  return pinned(`turnpike ${flags.join(' ')}`.trim(), child, port, () => {})
+}
+
+export async function startCoturn(core: number | string): Promise<PinnedServer> {
+  const port = await freePort()
+  const folder = mkdtempSync(join(tmpdir(), 'turnpike-bench-'))
+  const child = spawn(
+    'taskset',
+    [
+      ...['-c', `${core}`, 'turnserver', '-n', '-L', '127.0.0.1', '-E', '127.0.0.1', '-p', `${port}`],
+      ...['--lt-cred-mech', '-u', `${user}:${password}`, '-r', 'bench.example', '--allow-loopback-peers'],
+      ...['--min-port', '20000', '--max-port', '60000', '--no-tcp', '--no-tls', '--no-dtls', '--no-cli'],
+      ...['--log-file', '/dev/null', '--simple-log', '-m', '1', '--pidfile', join(folder, 'pid')],
+      ...['--userdb', join(folder, 'db')],
+    ],
+    { stdio: ['ignore', 'ignore', 'ignore'] },
+  )
+  await new Promise((resolve) => setTimeout(resolve, 700))
+  return pinned('coturn', child, port, () => rmSync(folder, { recursive: true, force: true }))
+}
+
+function pinned(name: string, child: ChildProcess, port: number, cleanUp: () => void): PinnedServer {
+  const pid = child.pid!
+  return {
+    name,
+    pid,
+    address: TransportAddress.of('127.0.0.1', port),
+    cpuSeconds: () => {
+      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+    },
+    residentBytes: () =>
+      Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024,
+    stop: async () => {
+      const ended = once(child, 'exit')
+      child.kill('SIGTERM')
+      await ended
+      cleanUp()
+    },
+  }
+}
+
+function waitFor(child: ChildProcess, pattern: RegExp): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    child.stdout!.on('data', (chunk) => {
+      output += chunk
+      if (pattern.test(output)) resolve()
+    })
+    child.on('exit', (code) => reject(new Error(`the server ended with ${code}: ${output}`)))
+  })
+}
+
+async function freePort(): Promise<number> {
+  const socket = createSocket('udp4')
+  socket.bind(0, '127.0.0.1')
+  await once(socket, 'listening')
+  const { port } = socket.address()
+  socket.close()
+  return port
+}

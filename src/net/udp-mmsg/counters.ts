@@ -1,0 +1,18 @@
+/** What a batching driver counts. All numbers only grow. */
+
+export class IoCounters {
+  received = 0
+  sent = 0
+  /** System calls that sent something, and messages in them: a segmented run is one message. */
+  sendCalls = 0
+  sentMessages = 0
+  receiveCalls = 0
+  /** Datagrams that were longer than their slot, or whose source was no IP address. */
+  unreadable = 0
+  /** Packets that the system refused, by the name of errno. */
+  readonly refused = new Map<string, number>()
+
+  refuse(reason: string, packets: number): void {
+    this.refused.set(reason, (this.refused.get(reason) ?? 0) + packets)
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * The UDP driver over batched system calls. It owns its thread: `run` receives, hands in and sends until it is asked
+ * to come back, and blocks while there is nothing to do.
+ */
+
+import type { Clock } from '../../core/host.ts'
+import { mappedPrefix } from '../../core/ip.ts'
+import type { Datagram, SocketId } from '../../core/sans-io.ts'
+import type { AddressWords, MutableAddressWords, TransportAddress } from '../../core/transport-address.ts'
+import type { Route } from '../../turn/route.ts'
+import { isRelaySocket } from '../../turn/socket-numbers.ts'
+import type { UdpDriver, UdpDriverHandlers } from '../udp-driver.ts'
+import { constants as c, errnoName } from './abi.ts'
+import { Arena } from './arena.ts'
+import { TurnClock } from './clock.ts'
+import { type ReceivedControl, readControl } from './control-data.ts'
+import { IoCounters } from './counters.ts'
+import { EpollIo } from './epoll-io.ts'
+import type { Io, IoEvents } from './io.ts'
+import type { Libc } from './libc.ts'
+import { Outbox, suits } from './outbox.ts'
+import { Slots, slot, slotArenaBytes } from './slots.ts'
+import { readSocketAddress } from './socket-address.ts'
+import { type MmsgSocket, SocketOpener, SocketTable } from './sockets.ts'
+
+/** Limit: datagrams taken in before what came of them is sent. */
+const slotCount = 256
+/** Limit: what the engine says of its own between two flushes: answers, and packets that have to be copied. */
+const copyBytes = 512 * 1024
+const outboxCapacity = 1024
+
+export interface MmsgOptions {
+  /** For listening sockets: several threads share an address. */
+  readonly reusePort: boolean
+  readonly receiveBufferBytes: number
+  readonly sendBufferBytes: number
+}
+
+type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
+
+export class MmsgDriver implements UdpDriver, IoEvents {
+  readonly clock: TurnClock
+  readonly counters = new IoCounters()
+  readonly #arena: Arena
+  readonly #options: MmsgOptions
+  readonly #sockets = new SocketTable()
+  readonly #outbox: Outbox
+  readonly #opener: SocketOpener
+  readonly #io: Io
+  readonly #handlers: UdpDriverHandlers
+  readonly #source: MutableAddressWords = { a: 0, b: 0, c: mappedPrefix, d: 0, port: 0 }
+  readonly #control: ReceivedControl = { trafficClass: 0, segmentBytes: 0 }
+  readonly #datagram: ReusedDatagram
+  readonly #copies: number
+  #copied = 0
+  /** Where the packet that is being handed in may be written in front of: no further than its slot. */
+  #roomFrom = 0
+  /** What is to be told after the call that caused it has returned. */
+  #deferred: (() => void)[] = []
+  #isCalled = false
+
+  /** The driver, or why there is none. */
+  static open(
+    libc: Libc,
+    clock: Clock,
+    options: MmsgOptions,
+    createHandlers: (driver: MmsgDriver) => UdpDriverHandlers,
+  ): MmsgDriver | string {
+    const size =
+      slotArenaBytes(slotCount) +
+      Outbox.arenaBytes(outboxCapacity) +
+      EpollIo.arenaBytes(slotCount) +
+      copyBytes +
+      65_536
+    const arena = Arena.map(libc, size)
+    if (arena === undefined) return `mmap of ${size} bytes: ${errnoName(libc.errno())}`
+    return new MmsgDriver(libc, arena, clock, options, createHandlers)
+  }
+
+  private constructor(
+    libc: Libc,
+    arena: Arena,
+    clock: Clock,
+    options: MmsgOptions,
+    createHandlers: (driver: MmsgDriver) => UdpDriverHandlers,
+  ) {
+    this.#arena = arena
+    this.#options = options
+    this.clock = new TurnClock(clock)
+    this.#outbox = new Outbox(arena, outboxCapacity)
+    this.#opener = new SocketOpener(libc, arena)
+    this.#copies = arena.take(copyBytes)
+    this.#datagram = {
+      socket: 0 as SocketId,
+      source: this.#source,
+      bytes: arena.bytes,
+      start: 0,
+      end: 0,
+    }
+    const slots = new Slots(arena, slotCount)
+    this.#io = new EpollIo(libc, arena, slots, this.#outbox, this.#sockets, this.counters, this)
+    this.#handlers = createHandlers(this)
+  }
+
+  bind(id: SocketId, address: TransportAddress): void {
+    const isRelay = isRelaySocket(id)
+    const socket = this.#opener.open(id, address, {
+      ...this.#options,
+      reusePort: this.#options.reusePort && !isRelay,
+    })
+    if (typeof socket === 'string') {
+      this.#defer(() => this.#handlers.bindFailed(id, socket))
+      return
+    }
+    this.#sockets.add(socket)
+    this.#opener.set(socket, c.SOL_UDP, c.UDP_GRO, 1)
+    this.#opener.set(
+      socket,
+      ...((socket.isIPv6 ? [c.IPPROTO_IPV6, c.IPV6_RECVTCLASS] : [c.IPPROTO_IP, c.IP_RECVTOS]) as [
+        number,
+        number,
+      ]),
+      1,
+    )
+    const refusal = this.#io.add(socket)
+    if (refusal !== undefined) {
+      this.close(id)
+      this.#defer(() => this.#handlers.bindFailed(id, refusal))
+      return
+    }
+    this.#defer(() => {
+      if (this.#sockets.get(id) === socket) this.#handlers.bound(id, socket.local, socket.receiveBufferBytes)
+    })
+  }
+
+  transmit(id: SocketId, destination: AddressWords, bytes: Uint8Array): void {
+    const socket = this.#sockets.get(id)
+    if (socket === undefined || !suits(socket, destination)) return
+    const at = this.#roomForCopy(bytes.length)
+    this.#arena.bytes.set(bytes, at)
+    this.#outbox.add(socket, destination, at, bytes.length, 0)
+  }
+
+  forward(route: Route, _datagram: Datagram): void {
+    const socket = this.#sockets.get(route.socket)
+    if (socket === undefined || !suits(socket, route.destination)) return
+    const { headerLength, start, end, padding } = route
+    const bytes = this.#arena.bytes
+    let at = start - headerLength
+    if (at < this.#roomFrom || (padding > 0 && this.#control.segmentBytes > 0)) {
+      at = this.#roomForCopy(headerLength + end - start + padding)
+      bytes.copyWithin(at + headerLength, start, end)
+    }
+    for (let i = 0; i < headerLength; i++) bytes[at + i] = route.header[i]!
+    const length = headerLength + end - start
+    for (let i = 0; i < padding; i++) bytes[at + length + i] = 0
+    if (this.#outbox.isFull) this.#io.flush()
+    this.#outbox.add(socket, route.destination, at, length + padding, this.#control.trafficClass)
+  }
+
+  close(id: SocketId): void {
+    const socket = this.#sockets.get(id)
+    if (socket === undefined) return
+    this.#sockets.remove(socket)
+    this.#io.close(socket)
+  }
+
+  closeAll(): void {
+    for (const socket of this.#sockets.all()) this.close(socket.id)
+  }
+
+  /** Comes back when `called` says so, and now and then besides, so that Node's own loop has its turn. */
+  run(forMs: number): void {
+    const { clock } = this
+    clock.update()
+    const end = clock.now() + forMs
+    this.#isCalled = false
+    do {
+      this.#runDeferred()
+      const wait = this.#deferred.length > 0 || forMs === 0 ? 0 : clock.untilNext
+      this.#io.turn(wait)
+      clock.runDue()
+    } while (!this.#isCalled && clock.now() < end)
+    this.#io.flush()
+    this.#copied = 0
+  }
+
+  /** Makes `run` come back whenever the eventfd is written to. */
+  addWakeUp(fd: number): void {
+    this.#io.addWakeUp(fd)
+  }
+
+  woken(): void {
+    this.clock.update()
+    this.#copied = 0
+  }
+
+  called(): void {
+    this.#isCalled = true
+  }
+
+  received(
+    socket: MmsgSocket,
+    at: number,
+    length: number,
+    controlLength: number,
+    isTruncated: boolean,
+  ): void {
+    const { words, bytes } = this.#arena
+    if (isTruncated || !readSocketAddress(words, (at + slot.name) >> 2, this.#source)) {
+      this.counters.unreadable++
+      return
+    }
+    readControl(words, bytes, at + slot.control, controlLength, this.#control)
+    const datagram = this.#datagram
+    datagram.socket = socket.id
+    const start = at + slot.payload
+    const end = start + length
+    const step = this.#control.segmentBytes
+    this.#roomFrom = at
+    if (step === 0 || step >= length) {
+      this.counters.received++
+      datagram.start = start
+      datagram.end = end
+      this.#handlers.datagram(datagram)
+      return
+    }
+    for (let segment = start; segment < end; segment += step) {
+      this.counters.received++
+      datagram.start = segment
+      datagram.end = Math.min(segment + step, end)
+      this.#handlers.datagram(datagram)
+      this.#roomFrom = datagram.end
+    }
+  }
+
+  socketError(_socket: MmsgSocket): void {}
+
+  #defer(tell: () => void): void {
+    this.#deferred.push(tell)
+  }
+
+  #runDeferred(): void {
+    while (this.#deferred.length > 0) {
+      const deferred = this.#deferred
+      this.#deferred = []
+      for (const tell of deferred) tell()
+    }
+  }
+
+  /** The offset of so many bytes, aligned, to be good until the next flush. */
+  #roomForCopy(length: number): number {
+    if (this.#outbox.isFull || this.#copied + length > copyBytes) {
+      this.#io.flush()
+      this.#copied = 0
+    }
+    const at = this.#copies + this.#copied
+    this.#copied += (length + 63) & ~63
+    return at
+  }
+}
