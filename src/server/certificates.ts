@@ -93,10 +93,14 @@ export class CertificateWatch {
   }
 }
 
-/** For the log: whom it is for, and until when. */
-export function describe(certificate: string): { names: string; validTo: string } {
-  const { subjectAltName, subject, validToDate } = new X509Certificate(certificate)
-  return { names: subjectAltName ?? subject, validTo: validToDate.toISOString() }
+/** For the log: whom it is for, and until when. Empty for what Node cannot read, as of a simulated internet. */
+export function describe(certificate: string): { names?: string; validTo?: string } {
+  try {
+    const { subjectAltName, subject, validToDate } = new X509Certificate(certificate)
+    return { names: subjectAltName ?? subject, validTo: validToDate.toISOString() }
+  } catch {
+    return {}
+  }
 }
 
 function readPem(flag: string, file: string): string {
