@@ -80,6 +80,31 @@ export function integerBetween(minimum: number, maximum: number, unit: string): 
   }
 }
 
+const rateUnits: Readonly<Record<string, number>> = {
+  '': 1,
+  kB: 1e3,
+  MB: 1e6,
+  GB: 1e9,
+  kbit: 1e3 / 8,
+  Mbit: 1e6 / 8,
+  Gbit: 1e9 / 8,
+}
+
+/**
+ * A rate in bytes a second: `125000`, `125kB`, `1Mbit`. A bare number is bytes, as in coturn's option of this name,
+ * whatever "bps" means elsewhere.
+ */
+export function parseByteRate(text: string): number {
+  const match = /^(\d{1,12})([A-Za-z]*)$/.exec(text)
+  const unit = match === null ? undefined : rateUnits[match[2]!]
+  if (match === null || unit === undefined) {
+    throw new InvalidArgumentError(
+      `${quote(text)} is not a rate: write bytes a second, such as 125000, or 125kB, 1MB, 800kbit, 4Mbit`,
+    )
+  }
+  return Math.ceil(Number(match[1]) * unit)
+}
+
 function withPort(transport: ClientTransport, text: string, whole: string): TransportAddress {
   try {
     return TransportAddress.parse(text)

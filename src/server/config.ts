@@ -7,7 +7,7 @@ import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange, RelayAddress } from '../turn/relay-address.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
 import { type CredentialsConfig, checkCredentials, defaultCredentialsConfig } from './credentials-config.ts'
-import { defaultLimitsConfig, type LimitsConfig } from './limits-config.ts'
+import { checkLimits, defaultLimitsConfig, type LimitsConfig } from './limits-config.ts'
 import { checkStreams, defaultStreamsConfig, type StreamsConfig } from './streams-config.ts'
 
 export interface ListenAddress {
@@ -55,6 +55,7 @@ export const defaultConfig: ServeConfig = {
 export function checkConfig(config: ServeConfig): void {
   checkCredentials(config)
   checkStreams(config, config.listen)
+  checkLimits(config)
 }
 
 /** Whether the address stands for all addresses of its family. */

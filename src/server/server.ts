@@ -7,6 +7,7 @@ import type { TransportAddress } from '../core/transport-address.ts'
 import { HostUdpDriver } from '../net/host-udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { ServerCounters } from '../turn/counters.ts'
+import { limitsOf } from '../turn/options.ts'
 import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
 import { TurnServer } from '../turn/server.ts'
@@ -15,6 +16,7 @@ import { checkConfig, concreteAddresses, relayAddresses, type ServeConfig } from
 import { credentialsOf } from './credentials-config.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
 import type { Log } from './log.ts'
+import { logNotice } from './log-notice.ts'
 import { Shard } from './shard.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import { Streams } from './streams.ts'
@@ -53,9 +55,7 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
       peerPolicy: new PeerPolicy({ allow: config.allowPeers, deny: config.denyPeers }),
       ownAddresses: config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces)),
       allowLegacyChannels: config.allowLegacyChannels,
-      maxLifetime: config.maxLifetime,
-      nonceLifetime: config.nonceLifetime,
-      unauthenticatedRate: config.unauthenticatedRate,
+      ...limitsOf(config),
     },
     host.random,
   )
@@ -67,6 +67,7 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
     {
       allocationCreated: (allocation) => logStart(log, allocation),
       allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
+      notice: (notice) => logNotice(log, notice),
       systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),
       streamEnded: (transport, client, reason) =>
         log.debug('connection ended', { transport, client: `${client}`, reason }),

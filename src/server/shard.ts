@@ -7,7 +7,7 @@ import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { UdpDriver, UdpDriverHandlers } from '../net/udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
-import type { EndReason, ServerOutput } from '../turn/outputs.ts'
+import type { EndReason, Notice, ServerOutput } from '../turn/outputs.ts'
 import { packetOf } from '../turn/route.ts'
 import type { TurnServer } from '../turn/server.ts'
 import { isStreamSocket } from '../turn/socket-numbers.ts'
@@ -17,6 +17,8 @@ import type { StreamListenOptions, Streams, StreamsHandlers } from './streams.ts
 export interface ShardEvents {
   allocationCreated(allocation: AllocationRecord): void
   allocationEnded(allocation: AllocationRecord, reason: EndReason, now: Instant): void
+  /** Of what goes wrong outside: a wrong credential, answers held back. Few, whatever is sent. */
+  notice(notice: Notice): void
   /** A packet or a relay socket that the system refused. */
   systemRefused(what: 'send' | 'relay-bind' | 'accept', reason: string): void
   /** A connection is over, for whatever reason, or never came to be. */
@@ -151,6 +153,10 @@ export class Shard {
         return
       case 'allocation-ended':
         this.#events.allocationEnded(output.allocation, output.reason, this.#clock.now())
+        return
+      case 'authentication-failed':
+      case 'answers-withheld':
+        this.#events.notice(output)
         return
       default:
         unreachable(output)

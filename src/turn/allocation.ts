@@ -9,6 +9,7 @@ import type { SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import type { Attribute } from '../stun/attributes.ts'
+import type { AllocationBandwidth } from './bandwidth.ts'
 import type { AuthenticatedClient, Credential } from './credential.ts'
 import type { ClientTransport } from './socket-numbers.ts'
 
@@ -51,6 +52,8 @@ export class Allocation implements AllocationRecord, AuthenticatedClient {
   /** As last shown by its owner. */
   credential: Credential
   verifiedNonce: Uint8Array | undefined
+  /** How much it may relay; undefined where nothing is limited. */
+  bandwidth: AllocationBandwidth | undefined
   /** Whose quota it counts against, whatever credential its owner shows later. */
   readonly userId: string
   readonly createdAt: Instant

@@ -10,12 +10,14 @@ import type { SocketId } from '../core/sans-io.ts'
 import { type Instant, later } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { type Allocation, ChannelBinding, Permission, type RelayedTransportAddress } from './allocation.ts'
+import type { Bandwidth } from './bandwidth.ts'
 import type { Reservation } from './reservation.ts'
 
 export type Expirable = RelayedTransportAddress | Permission | ChannelBinding | Reservation
 
 export class Allocations {
   readonly #deadlines: Deadlines<Expirable>
+  readonly #bandwidth: Bandwidth
   readonly #all = new Set<Allocation>()
   readonly #byClient: AddressTable<Allocation>
   readonly #byRelaySocket = new Map<SocketId, RelayedTransportAddress>()
@@ -23,8 +25,9 @@ export class Allocations {
   readonly #permissions: AddressTable<Permission>
   readonly #channels: AddressTable<ChannelBinding>
 
-  constructor(deadlines: Deadlines<Expirable>, random: Random) {
+  constructor(deadlines: Deadlines<Expirable>, bandwidth: Bandwidth, random: Random) {
     this.#deadlines = deadlines
+    this.#bandwidth = bandwidth
     this.#byClient = new AddressTable(randomUint32(random))
     this.#byRelayed = new AddressTable(randomUint32(random))
     this.#permissions = new AddressTable(randomUint32(random))
@@ -44,6 +47,7 @@ export class Allocations {
       relayed: this.#byRelayed.size,
       permissions: this.#permissions.size,
       channels: this.#channels.size,
+      bandwidths: this.#bandwidth.users,
     }
   }
 
@@ -83,6 +87,7 @@ export class Allocations {
   /** From here on its five-tuple is taken. It relays nothing before `activate`. */
   add(allocation: Allocation): void {
     this.#all.add(allocation)
+    allocation.bandwidth = this.#bandwidth.open(allocation.userId)
     this.#byClient.set(allocation.socket, allocation.client, allocation)
   }
 
@@ -173,6 +178,7 @@ export class Allocations {
     for (const relayed of allocation.relayed) this.#forgetAllOf(relayed)
     this.#byClient.delete(allocation.socket, allocation.client)
     this.#all.delete(allocation)
+    this.#bandwidth.close(allocation.userId)
     allocation.state = 'ended'
   }
 

@@ -17,7 +17,7 @@ import { AccessTokens } from './access-token.ts'
 import { type AuthenticatedClient, anyone, type Credential, type KeyAlgorithm } from './credential.ts'
 import type { CredentialStore } from './credentials.ts'
 import { NonceIssuer } from './nonce.ts'
-import { defaults, type TurnServerOptions } from './options.ts'
+import { limitsOf, type TurnServerOptions } from './options.ts'
 import { withoutTrailingNuls } from './username.ts'
 
 export interface AuthenticationRequest {
@@ -91,7 +91,7 @@ export class Authenticator {
     this.#offered = credentials?.algorithms ?? []
     this.#offeredBytes = encodedAlgorithms(this.#offered)
     this.#offers = offersOf(this.#offered, this.#tokens === undefined ? undefined : serverName)
-    this.#nonces = new NonceIssuer(random.bytes(32), options.nonceLifetime ?? defaults.nonceLifetime, {
+    this.#nonces = new NonceIssuer(random.bytes(32), limitsOf(options).nonceLifetime, {
       passwordAlgorithms: this.#offered.length > 0,
       userAnonymity: credentials?.knowsUserHashes === true && this.#tokens === undefined,
     })

@@ -7,6 +7,8 @@ export class ServerCounters {
   successResponses = 0
   errorResponses = 0
   challenges = 0
+  /** Requests with a wrong credential, of sources that are proved by their nonce or their connection. */
+  authenticationFailures = 0
   /** Unauthenticated answers that the limit per prefix held back. */
   answersWithheld = 0
   packetsFromClient = 0
@@ -28,6 +30,8 @@ export class ServerCounters {
     'unexpected-icmp': 0,
     'peer-forbidden': 0,
     oversize: 0,
+    /** Over the rate of its allocation, of its user or of the server. */
+    'over-bandwidth': 0,
   }
 }
 

@@ -7,7 +7,60 @@ import type { CredentialStore } from './credentials.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import type { PortRange, RelayAddress } from './relay-address.ts'
 
-export interface TurnServerOptions {
+/** Numbers that the operator chooses. Times are in seconds; 0 is no limit, but for times. */
+export interface ServerLimits {
+  /** The longest lifetime of an allocation. */
+  readonly maxLifetime: number
+  /** What is granted at least, and to who asks for nothing (RFC 8656 §3.2). */
+  readonly defaultLifetime: number
+  /** RFC 8656 §9: five minutes, which clients count on. */
+  readonly permissionLifetime: number
+  /** RFC 8656 §12: ten minutes, likewise. */
+  readonly channelLifetime: number
+  readonly nonceLifetime: number
+  /** Permissions of one allocation. */
+  readonly maxPermissions: number
+  /** Channels of one allocation. */
+  readonly maxChannels: number
+  /** Allocations and reservations that one user has at a time. */
+  readonly userQuota: number
+  /** And all users together. */
+  readonly totalQuota: number
+  /** Bytes of application data a second, in each direction: of one allocation, of one user, of all. */
+  readonly maxBytesPerSecond: number
+  readonly userMaxBytesPerSecond: number
+  readonly totalMaxBytesPerSecond: number
+  /** Unauthenticated answers a second to one /32 or /64. */
+  readonly unauthenticatedRate: number
+}
+
+export const defaultLimits: ServerLimits = {
+  maxLifetime: 3600,
+  defaultLifetime: 600,
+  permissionLifetime: 300,
+  channelLifetime: 600,
+  nonceLifetime: 600,
+  /** Limit: coturn 1,024, eturnal 10. A mesh call of 50 needs 150. */
+  maxPermissions: 256,
+  maxChannels: 256,
+  userQuota: 0,
+  totalQuota: 0,
+  maxBytesPerSecond: 0,
+  userMaxBytesPerSecond: 0,
+  totalMaxBytesPerSecond: 0,
+  unauthenticatedRate: 0,
+}
+
+/** The limits alone, out of options that have them among others, defaults filled in. */
+export function limitsOf(options: Partial<ServerLimits>): ServerLimits {
+  const limits: { -readonly [Name in keyof ServerLimits]: number } = { ...defaultLimits }
+  for (const name of Object.keys(limits) as (keyof ServerLimits)[]) {
+    limits[name] = options[name] ?? limits[name]
+  }
+  return limits
+}
+
+export interface TurnServerOptions extends Partial<ServerLimits> {
   /** At most 127 characters; short ones keep the unauthenticated answers small. */
   readonly realm: string
   /** undefined: no authentication, an open relay, unless there are `tokenKeys`. */
@@ -27,32 +80,10 @@ export interface TurnServerOptions {
   readonly canSetDontFragment?: boolean
   /** Accept channel numbers up to 0x7fff, as RFC 5766 clients bind them. */
   readonly allowLegacyChannels?: boolean
-  /** Seconds. The longest lifetime that is granted; 3600 unless given. */
-  readonly maxLifetime?: number
-  /** Seconds; 600 unless given. */
-  readonly nonceLifetime?: number
-  /** Unauthenticated answers per second and source prefix; 0, the default here, is no limit. */
-  readonly unauthenticatedRate?: number
-  /** Allocations that one user may have at a time; 0, the default, is no limit. */
-  readonly userQuota?: number
 }
 
-export const defaults = {
-  maxLifetime: 3600,
-  /** RFC 8656 §3.2: the default lifetime of an allocation, in seconds. */
-  lifetime: 600,
-  /** RFC 8656 §9. */
-  permissionLifetime: 300,
-  /** RFC 8656 §12. */
-  channelLifetime: 600,
-  nonceLifetime: 600,
-} as const
-
+/** What nobody chooses. */
 export const limits = {
-  /** Limit: permissions of one allocation (coturn 1,024, eturnal 10). A mesh call of 50 needs 150. */
-  permissionsPerAllocation: 256,
-  /** Limit: channels of one allocation. */
-  channelsPerAllocation: 256,
   /** RFC 8656 §7.2: how long a reserved port is held at least, and here at most. */
   reservationSeconds: 30,
   /** Limit: ports tried for one Allocate while the system says that they are in use. */

@@ -3,6 +3,7 @@
 import type { SocketId } from '../core/sans-io.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { AllocationRecord } from './allocation.ts'
+import type { AuthenticationFailure } from './authentication.ts'
 
 /** In the order in which they are to be carried out. */
 export type ServerOutput =
@@ -18,6 +19,26 @@ export type ServerOutput =
   | { readonly type: 'close-relay'; readonly socket: SocketId }
   | { readonly type: 'allocation-created'; readonly allocation: AllocationRecord }
   | { readonly type: 'allocation-ended'; readonly allocation: AllocationRecord; readonly reason: EndReason }
+  /** Who receives what is sent there has shown a wrong credential; told once a minute for each /32 or /64. */
+  | {
+      readonly type: 'authentication-failed'
+      readonly source: TransportAddress
+      /** As it came, cut short: to be escaped where it is shown. */
+      readonly username: string
+      readonly reason: AuthenticationFailure
+      /** How often since the last time this was told of that prefix, this time included. */
+      readonly times: number
+    }
+  /** Answers to unproven sources were held back; told once a minute. */
+  | {
+      readonly type: 'answers-withheld'
+      /** Of the last one. */
+      readonly source: TransportAddress
+      readonly times: number
+    }
+
+/** What is told of sources that do wrong. */
+export type Notice = Extract<ServerOutput, { type: 'authentication-failed' | 'answers-withheld' }>
 
 /** `disconnected`: the client's TCP or TLS connection was closed. */
 export type EndReason = 'expired' | 'released' | 'disconnected' | 'shutdown'

@@ -3,8 +3,9 @@
  * /64, in memory of one size. Hosts that share a slot share its budget; a flood of addresses frees nothing.
  */
 
-import { type IpWords, isIPv4 } from '../core/ip.ts'
+import type { IpWords } from '../core/ip.ts'
 import type { Instant } from '../core/time.ts'
+import { prefixSlot } from './prefix.ts'
 
 const slots = 1 << 16
 
@@ -27,19 +28,10 @@ export class PrefixLimiter {
   /** Whether one more answer may go to the source; if so, it is counted. */
   admit(source: IpWords, now: Instant): boolean {
     if (this.#intervalMs === 0) return true
-    const slot = this.#slotOf(source)
+    const slot = prefixSlot(source, this.#seed, slots)
     const paidUntil = Math.max(this.#paidUntil[slot]!, now)
     if (paidUntil - now > burstSeconds * 1000) return false
     this.#paidUntil[slot] = paidUntil + this.#intervalMs
     return true
-  }
-
-  #slotOf(source: IpWords): number {
-    const high = isIPv4(source) ? source.d : source.a
-    const low = isIPv4(source) ? 0 : source.b
-    let hash = Math.imul(this.#seed ^ high, 0x9e3779b1)
-    hash = Math.imul(hash ^ (hash >>> 15) ^ low, 0x85ebca6b)
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
-    return (hash ^ (hash >>> 16)) & (slots - 1)
   }
 }

@@ -113,6 +113,7 @@ export class Relaying {
       return this.#drop('peer-forbidden')
     }
     const { allocation } = relayed
+    if (allocation.bandwidth?.admitFromClient(end - start, now) === false) return this.#drop('over-bandwidth')
     allocation.packetsFromClient++
     allocation.bytesFromClient += end - start
     this.#counters.packetsFromClient++
@@ -147,6 +148,7 @@ export class Relaying {
     }
     const longest = isStream ? limits.messageBytes : limits.datagramBytes
     if (headerLength + length + padding > longest) return this.#drop('oversize')
+    if (allocation.bandwidth?.admitToClient(length, now) === false) return this.#drop('over-bandwidth')
     allocation.packetsToClient++
     allocation.bytesToClient += length
     this.#counters.packetsToClient++

@@ -10,7 +10,7 @@ import type { Allocations, Expirable } from './allocations.ts'
 import type { Answers } from './answers.ts'
 import type { ServerCounters } from './counters.ts'
 import type { Credential } from './credential.ts'
-import type { TurnServerOptions } from './options.ts'
+import type { ServerLimits, TurnServerOptions } from './options.ts'
 import type { ReplyAddress } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
 import type { PeerAccess } from './peer-access.ts'
@@ -40,6 +40,7 @@ export interface ServerState {
   /** The connections of clients that come in by TCP or TLS; every other socket is UDP. */
   readonly transports: Map<SocketId, ClientTransport>
   readonly options: TurnServerOptions
+  readonly limits: ServerLimits
   readonly outputs: OutputQueue<ServerOutput>
   readonly answers: Answers
   readonly deadlines: Deadlines<Expirable>

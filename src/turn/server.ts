@@ -7,7 +7,6 @@ import { Deadlines } from '../core/deadlines.ts'
 import { unreachable } from '../core/errors.ts'
 import { OutputQueue } from '../core/output-queue.ts'
 import type { Random } from '../core/random.ts'
-import { randomUint32 } from '../core/random.ts'
 import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
@@ -17,7 +16,8 @@ import { decodeMessage, type Message } from '../stun/message.ts'
 import type { MethodName } from '../stun/methods.ts'
 import { Allocations, type Expirable } from './allocations.ts'
 import { Answers } from './answers.ts'
-import { type Authentication, Authenticator } from './authentication.ts'
+import { Authenticator } from './authentication.ts'
+import { bandwidthOf } from './bandwidth.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import { endAllocation, endRelayed, endReservation } from './ending.ts'
 import { IcmpRelaying } from './icmp.ts'
@@ -25,11 +25,10 @@ import { AllocateMethod } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
-import type { TurnServerOptions } from './options.ts'
-import { type Outcome, type ReplyAddress, reject, succeed } from './outcome.ts'
+import { limitsOf, type TurnServerOptions } from './options.ts'
+import { type Outcome, reject, succeed } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
-import { PrefixLimiter } from './prefix-limiter.ts'
 import { Quotas } from './quotas.ts'
 import { Relays } from './relay-address.ts'
 import { RelayBinder } from './relay-binder.ts'
@@ -40,13 +39,14 @@ import { Reservations } from './reservations.ts'
 import type { Route } from './route.ts'
 import { isSendIndication } from './send-indication.ts'
 import { type ClientTransport, firstRelaySocket, isRelaySocket, isStreamSocket } from './socket-numbers.ts'
+import { UnauthenticatedAnswers } from './unauthenticated.ts'
 import { unknownAttributes } from './understood-attributes.ts'
 
 export class TurnServer implements Core<ServerOutput> {
   readonly counters = new ServerCounters()
   readonly #state: ServerState
   readonly #authenticator: Authenticator
-  readonly #limiter: PrefixLimiter
+  readonly #unauthenticated: UnauthenticatedAnswers
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
   readonly #icmp: IcmpRelaying
@@ -54,20 +54,21 @@ export class TurnServer implements Core<ServerOutput> {
 
   constructor(options: TurnServerOptions, random: Random) {
     const { counters } = this
+    const limits = limitsOf(options)
     const outputs = this.#outputs
     const answers = new Answers(outputs, counters)
     const deadlines = new Deadlines<Expirable>()
     const peers = new PeerAccess(options, random)
-    const allocations = new Allocations(deadlines, random)
+    const allocations = new Allocations(deadlines, bandwidthOf(limits), random)
     const reservations = new Reservations(deadlines, random)
-    const quotas = new Quotas(options.userQuota ?? 0)
+    const quotas = new Quotas(limits.userQuota, limits.totalQuota)
     const relays = new Relays(options.relays, options.relayPorts)
     const sockets = new RelaySockets(relays, outputs)
     const binder = new RelayBinder(relays, sockets, random)
-    const engine = { options, outputs, answers, deadlines, peers, counters, transports: new Map() }
+    const engine = { options, limits, outputs, answers, deadlines, peers, counters, transports: new Map() }
     this.#state = { ...engine, allocations, reservations, quotas, relays, sockets, binder }
     this.#authenticator = new Authenticator(options, random)
-    this.#limiter = new PrefixLimiter(options.unauthenticatedRate ?? 0, randomUint32(random))
+    this.#unauthenticated = new UnauthenticatedAnswers(this.#state, this.#authenticator, random)
     this.#relaying = new Relaying(this.#state, random)
     this.#icmp = new IcmpRelaying(this.#state, random)
     this.#allocate = new AllocateMethod(this.#state, random)
@@ -216,10 +217,7 @@ export class TurnServer implements Core<ServerOutput> {
 
   /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
   #handleBinding(message: Message, { socket, source }: Datagram, now: Instant): void {
-    if (!this.#mayAnswer(socket, source, now)) {
-      this.counters.answersWithheld++
-      return
-    }
+    if (!this.#unauthenticated.admits(socket, source, now)) return
     const client = TransportAddress.from(source)
     const transactionId = message.transactionId.slice()
     const unknown = unknownAttributes(message, 'Binding')
@@ -251,37 +249,11 @@ export class TurnServer implements Core<ServerOutput> {
       }
       case 'refused':
       case 'challenged':
-        this.#answerUnauthenticated(message, reply, authentication, now)
+        this.#unauthenticated.answer(message, reply, authentication, now)
         return
       default:
         unreachable(authentication)
     }
-  }
-
-  /** The limit spares who has proved, by a nonce, that our answers reach it. */
-  #answerUnauthenticated(
-    message: Message,
-    reply: Omit<ReplyAddress, 'key'>,
-    authentication: Exclude<Authentication, { type: 'authenticated' }>,
-    now: Instant,
-  ): void {
-    const isProven = this.#authenticator.isProven(message, reply.client, now)
-    if (!isProven && !this.#mayAnswer(reply.socket, reply.client, now)) {
-      this.counters.answersWithheld++
-      return
-    }
-    if (authentication.type === 'refused') {
-      this.#state.answers.answer(
-        { ...reply, key: undefined },
-        reject(authentication.code, ...authentication.attributes),
-      )
-      return
-    }
-    this.counters.challenges++
-    this.#state.answers.answer(
-      { ...reply, key: authentication.key },
-      reject(authentication.code, ...this.#authenticator.challenge(reply.client, now)),
-    )
   }
 
   #dispatch(request: TurnRequest): Outcome {
@@ -309,11 +281,6 @@ export class TurnServer implements Core<ServerOutput> {
       default:
         return { type: 'silence' }
     }
-  }
-
-  /** Whether an answer may go to who has not authenticated. A stream's source is proved: it cannot be a victim. */
-  #mayAnswer(socket: SocketId, source: AddressWords, now: Instant): boolean {
-    return isStreamSocket(socket) || this.#limiter.admit(source, now)
   }
 
   #isLegacyChannel(first = 0): boolean {

@@ -140,7 +140,7 @@ export class AllocateMethod {
       transport: this.#state.transports.get(socket) ?? 'udp',
       credential,
       transactionId,
-      lifetime: grantedLifetime(request, this.#state.options),
+      lifetime: grantedLifetime(request, this.#state.limits),
       createdAt: request.now,
     })
   }

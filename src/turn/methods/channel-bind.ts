@@ -1,7 +1,6 @@
 /** ChannelBind: RFC 8656 §12.2. */
 
 import { isChannelNumber } from '../channel-data.ts'
-import { defaults, limits } from '../options.ts'
 import { type Outcome, reject, succeed } from '../outcome.ts'
 import type { AllocationRequest, ServerState } from '../request.ts'
 
@@ -21,14 +20,15 @@ export function handleChannelBind(request: AllocationRequest, state: ServerState
   // 3. The peer's family, and whether it is allowed.
   if (relayed === undefined) return reject(443)
   if (state.peers.judge(peer) === 'forbidden') return reject(403)
-  // 4. Room for what is new.
+  // 4. Room for a new channel and its permission; refreshing is never refused.
+  const { maxChannels, maxPermissions, permissionLifetime, channelLifetime } = state.limits
   const isNewPermission = state.allocations.findPermission(relayed, peer, now) === undefined
   const channels = allocation.channels?.size ?? 0
-  if (channel === undefined && channels >= limits.channelsPerAllocation) return reject(508)
   const permissions = allocation.permissions?.length ?? 0
-  if (isNewPermission && permissions >= limits.permissionsPerAllocation) return reject(508)
+  const isFull = channels >= maxChannels || (isNewPermission && permissions >= maxPermissions)
+  if (channel === undefined && isFull) return reject(508)
   // 5. Create or refresh the binding and the permission.
-  const permission = state.allocations.permit(relayed, peer, defaults.permissionLifetime, now)
-  state.allocations.bindChannel(permission, number, peer, defaults.channelLifetime, now)
+  const permission = state.allocations.permit(relayed, peer, permissionLifetime, now)
+  state.allocations.bindChannel(permission, number, peer, channelLifetime, now)
   return succeed()
 }

@@ -2,7 +2,6 @@
 
 import { isSameIp } from '../../core/ip.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
-import { defaults, limits } from '../options.ts'
 import { type Outcome, reject, succeed } from '../outcome.ts'
 import type { AllocationRequest, ServerState } from '../request.ts'
 
@@ -19,10 +18,10 @@ export function handleCreatePermission(request: AllocationRequest, state: Server
     (peer) => state.allocations.findPermission(allocation.relayedFor(peer)!, peer, now) === undefined,
   )
   const held = allocation.permissions?.length ?? 0
-  if (added.length > 0 && held + added.length > limits.permissionsPerAllocation) return reject(508)
+  if (added.length > 0 && held + added.length > state.limits.maxPermissions) return reject(508)
   // 4. Install or refresh.
   for (const peer of peers) {
-    state.allocations.permit(allocation.relayedFor(peer)!, peer, defaults.permissionLifetime, now)
+    state.allocations.permit(allocation.relayedFor(peer)!, peer, state.limits.permissionLifetime, now)
   }
   return succeed()
 }

@@ -1,7 +1,7 @@
 /** Refresh: RFC 8656 §8.2. */
 
 import { endAllocation, endRelayed } from '../ending.ts'
-import { defaults, type TurnServerOptions } from '../options.ts'
+import type { ServerLimits } from '../options.ts'
 import { type Outcome, reject, succeed } from '../outcome.ts'
 import type { AllocationRequest, ServerState, TurnRequest } from '../request.ts'
 
@@ -18,17 +18,20 @@ export function handleRefresh(request: AllocationRequest, state: ServerState): O
     return succeed(['LIFETIME', 0])
   }
   // 3. Any other one counts from now on.
-  const lifetime = grantedLifetime(request, state.options)
+  const lifetime = grantedLifetime(request, state.limits)
   for (const relayed of meant) state.allocations.refresh(relayed, lifetime, now)
   return succeed(['LIFETIME', lifetime])
 }
 
-/** The lifetime in seconds that Allocate (§7.2) and Refresh (§8.2) grant: between the default and the maximum, but never beyond the credential (RFC 7635 §9). */
+/**
+ * The lifetime in seconds that Allocate (§7.2) and Refresh (§8.2) grant: between the default and the maximum, but
+ * never beyond the credential (RFC 7635 §9).
+ */
 export function grantedLifetime(
   { message, longestLifetime }: TurnRequest,
-  options: TurnServerOptions,
+  { maxLifetime, defaultLifetime }: ServerLimits,
 ): number {
-  const maximum = Math.min(options.maxLifetime ?? defaults.maxLifetime, longestLifetime)
+  const maximum = Math.min(maxLifetime, longestLifetime)
   const proposed = Math.min(message.get('LIFETIME') ?? 0, maximum)
-  return Math.max(proposed, Math.min(defaults.lifetime, maximum))
+  return Math.max(proposed, Math.min(defaultLifetime, maximum))
 }

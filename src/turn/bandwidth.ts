@@ -1,0 +1,116 @@
+/**
+ * How much application data is relayed (RFC 8656 §5, §21.3.1): by one allocation, by all of a user, by the server. What
+ * is over a rate is dropped, as a full queue would; requests and their answers are not counted. Nothing is made per packet.
+ */
+
+import type { Instant } from '../core/time.ts'
+import type { ServerLimits } from './options.ts'
+
+/** Bytes per second in each direction, without headers; 0 is no limit. */
+export interface BandwidthLimits {
+  readonly perAllocation: number
+  readonly perUser: number
+  readonly total: number
+}
+
+export function bandwidthOf(limits: ServerLimits): Bandwidth {
+  return new Bandwidth({
+    perAllocation: limits.maxBytesPerSecond,
+    perUser: limits.userMaxBytesPerSecond,
+    total: limits.totalMaxBytesPerSecond,
+  })
+}
+
+/** Limit: what may go at once, in time of its rate. A key frame of a video is a burst. */
+const burstMs = 1000
+
+const fromClient = 0
+const toClient = 1
+type Direction = typeof fromClient | typeof toClient
+
+export class Bandwidth {
+  readonly #limits: BandwidthLimits
+  readonly #total: ByteRate | undefined
+  /** Of users that have allocations, with how many they have. */
+  readonly #users = new Map<string, { readonly rate: ByteRate; allocations: number }>()
+
+  constructor(limits: BandwidthLimits) {
+    this.#limits = limits
+    this.#total = rateOf(limits.total)
+  }
+
+  /** Users whose rates are kept. */
+  get users(): number {
+    return this.#users.size
+  }
+
+  /** For a new allocation of that user, to be closed with it; undefined where nothing is limited. */
+  open(userId: string): AllocationBandwidth | undefined {
+    const own = rateOf(this.#limits.perAllocation)
+    const user = this.#openUser(userId)
+    const rates = [own, user, this.#total].filter((rate) => rate !== undefined)
+    return rates.length === 0 ? undefined : new AllocationBandwidth(rates)
+  }
+
+  close(userId: string): void {
+    const user = this.#users.get(userId)
+    if (user === undefined) return
+    user.allocations--
+    if (user.allocations === 0) this.#users.delete(userId)
+  }
+
+  #openUser(userId: string): ByteRate | undefined {
+    if (this.#limits.perUser === 0) return undefined
+    const known = this.#users.get(userId)
+    const user = known ?? { rate: new ByteRate(this.#limits.perUser), allocations: 0 }
+    user.allocations++
+    if (known === undefined) this.#users.set(userId, user)
+    return user.rate
+  }
+}
+
+/** All the rates that count for one allocation: a packet has to have room in each, and then counts in each. */
+export class AllocationBandwidth {
+  readonly #rates: readonly ByteRate[]
+
+  constructor(rates: readonly ByteRate[]) {
+    this.#rates = rates
+  }
+
+  admitFromClient(bytes: number, now: Instant): boolean {
+    return this.#admit(fromClient, bytes, now)
+  }
+
+  admitToClient(bytes: number, now: Instant): boolean {
+    return this.#admit(toClient, bytes, now)
+  }
+
+  #admit(direction: Direction, bytes: number, now: Instant): boolean {
+    const rates = this.#rates
+    for (let i = 0; i < rates.length; i++) if (!rates[i]!.hasRoom(direction, now)) return false
+    for (let i = 0; i < rates.length; i++) rates[i]!.spend(direction, bytes, now)
+    return true
+  }
+}
+
+class ByteRate {
+  readonly #msPerByte: number
+  /** For each direction the time at which all that has gone is paid for (the generic cell rate algorithm). */
+  readonly #paidUntil = new Float64Array(2)
+
+  constructor(bytesPerSecond: number) {
+    this.#msPerByte = 1000 / bytesPerSecond
+  }
+
+  hasRoom(direction: Direction, now: Instant): boolean {
+    return this.#paidUntil[direction]! - now < burstMs
+  }
+
+  spend(direction: Direction, bytes: number, now: Instant): void {
+    this.#paidUntil[direction] = Math.max(this.#paidUntil[direction]!, now) + bytes * this.#msPerByte
+  }
+}
+
+function rateOf(bytesPerSecond: number): ByteRate | undefined {
+  return bytesPerSecond > 0 ? new ByteRate(bytesPerSecond) : undefined
+}
