@@ -1,5 +1,12 @@
 export { TransportAddress } from '../core/transport-address.ts'
 export type { ClientTlsOptions } from './client-transport.ts'
+export type { IceServer, IceTransportOptions } from './ice/options.ts'
+export {
+  type IceTransport,
+  type IceTransportEvent,
+  type IceTransportHandlers,
+  openIce,
+} from './ice/transport.ts'
 export { NodeHost } from './node-host.ts'
 export {
   type ResolvedServer,

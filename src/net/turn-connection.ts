@@ -10,6 +10,7 @@ import { TurnClient } from '../turn/client/client.ts'
 import type { ClientCounters } from '../turn/client/data-path.ts'
 import type { TurnClientOptions, TurnServerAddress } from '../turn/client/options.ts'
 import type { ClientAllocation, TurnClientEvent } from '../turn/client/outputs.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
 import { type ClientTlsOptions, type OpenClientTransport, openClientTransport } from './client-transport.ts'
 
 export interface TurnConnectionOptions extends TurnClientOptions {
@@ -29,6 +30,8 @@ export interface TurnConnectionHandlers {
 export interface TurnConnection {
   readonly allocation: ClientAllocation | undefined
   readonly counters: ClientCounters
+  /** How the server is reached; undefined while that is being found out. */
+  readonly transport: ClientTransport | undefined
   /** The local address of the socket or connection to the server; undefined while there is none. */
   readonly local: TransportAddress | undefined
   roundTripMs(): number | undefined
@@ -84,6 +87,10 @@ class Connection implements TurnConnection {
 
   get counters(): ClientCounters {
     return this.#client.counters
+  }
+
+  get transport(): ClientTransport {
+    return this.#options.transport
   }
 
   roundTripMs(): number | undefined {

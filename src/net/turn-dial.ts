@@ -9,6 +9,7 @@ import type { AddressWords, TransportAddress } from '../core/transport-address.t
 import type { ServerUri } from '../stun/uri.ts'
 import { ClientCounters } from '../turn/client/data-path.ts'
 import type { ClientAllocation, TurnClientEvent, TurnFailure } from '../turn/client/outputs.ts'
+import type { ClientTransport } from '../turn/socket-numbers.ts'
 import { type ResolvedServer, type ResolveServerOptions, resolveServer } from './resolve-server.ts'
 import {
   openTurn,
@@ -79,6 +80,10 @@ class Dial implements TurnConnection {
 
   get counters(): ClientCounters {
     return this.#winner?.counters ?? this.#noCounters
+  }
+
+  get transport(): ClientTransport | undefined {
+    return this.#winner?.transport
   }
 
   get local(): TransportAddress | undefined {

@@ -76,7 +76,7 @@ export function concreteAddresses(
 
 /**
  * The relay addresses with what clients are told of each. Without --relay-address: the concrete listening addresses,
- * and for wildcards one address of each family that leads out of the host, or loopback where there is none.
+ * and for wildcards one address of each family that leads out of the host, or loopback where there is none at all.
  * Throws `relay-address-unavailable` or `configuration-invalid`.
  */
 export function relayAddresses(config: ServeConfig, interfaces: readonly InterfaceAddress[]): RelayAddress[] {
@@ -103,12 +103,13 @@ function defaultRelayAddresses(
   config: ServeConfig,
   interfaces: readonly InterfaceAddress[],
 ): TransportAddress[] {
+  const usable = interfaces.filter(({ address }) => !isLinkLocal(address))
+  const outward = usable.filter(({ internal }) => !internal)
+  // A host without IPv6 has ::1 all the same: that is no address to offer to the world.
+  const candidates = outward.length > 0 ? outward : usable
   const addresses = config.listen.flatMap(({ address }) => {
     if (!isWildcard(address)) return [address.withPort(0)]
-    const candidates = interfaces.filter(
-      (entry) => entry.address.family === address.family && !isLinkLocal(entry.address),
-    )
-    const best = candidates.find(({ internal }) => !internal) ?? candidates[0]
+    const best = candidates.find((entry) => entry.address.family === address.family)
     return best === undefined ? [] : [best.address]
   })
   return addresses.filter((address, i) => addresses.findIndex((other) => other.equals(address)) === i)

@@ -1,0 +1,361 @@
+/**
+ * ICE with a Host's sockets (RFC 8445): an agent, and the UDP sockets, allocations and connections that its candidates
+ * send from. Gathers, signals by events, connects, carries data; when it is closed nothing is left, no timer and no
+ * allocation.
+ */
+
+import type { Host } from '../../core/host.ts'
+import { datagramOf, type SocketId, socketId } from '../../core/sans-io.ts'
+import { later } from '../../core/time.ts'
+import { type AddressWords, TransportAddress } from '../../core/transport-address.ts'
+import { IceAgent } from '../../ice/agent.ts'
+import type { CandidateDescription } from '../../ice/candidate.ts'
+import { candidateFilters } from '../../ice/candidate-filter.ts'
+import type { IceCredentials, IceDescription } from '../../ice/credentials.ts'
+import type { GatheredCandidate } from '../../ice/gathered-candidate.ts'
+import { chooseInterfaces } from '../../ice/interfaces.ts'
+import type { IceEvent, IceOutput, IceState, PairSummary } from '../../ice/outputs.ts'
+import type { RemoteCandidateVerdict } from '../../ice/remote-candidates.ts'
+import type { SendPath } from '../../ice/send-path.ts'
+import type { IceStats } from '../../ice/stats.ts'
+import { isSecure, parseServerUri, type ServerUri } from '../../stun/uri.ts'
+import { resolveServer } from '../resolve-server.ts'
+import { Alarm } from './alarm.ts'
+import type { IceBase, IceBases, Lane } from './base.ts'
+import { HostSockets } from './host-sockets.ts'
+import { type IceTransportOptions, listServers, transportDefaults } from './options.ts'
+import { ReflexiveGatherer } from './reflexive.ts'
+import { isRelayed, Relays } from './relays.ts'
+
+export type IceTransportEvent =
+  | IceEvent
+  | { readonly type: 'gathering'; readonly state: 'gathering' | 'complete' }
+  /** A STUN or TURN server that is of no use. Gathering goes on without it. */
+  | { readonly type: 'server-failed'; readonly url: string; readonly reason: string }
+  /** After `close`: every allocation has been given back. Nothing follows. */
+  | { readonly type: 'closed' }
+
+export interface IceTransportHandlers {
+  /** In order. Candidates to signal are among them. */
+  event(event: IceTransportEvent): void
+  /** A packet from the peer. The bytes belong to the receiver. */
+  data(bytes: Uint8Array, stream: number, component: number): void
+}
+
+export interface IceTransport {
+  readonly state: IceState
+  /** Credentials and options to signal to the peer; of the newest generation. */
+  readonly localDescription: IceDescription
+  /** Candidates come as events from now on, each to be signalled at once (RFC 8838). Throws `uri-invalid`. */
+  gather(): void
+  /** What the peer has signalled. Others than the last credentials are a restart by the peer. */
+  connect(remote: IceDescription): 'set' | 'restarted' | 'unchanged'
+  addRemoteCandidate(candidate: CandidateDescription, stream?: number): RemoteCandidateVerdict
+  endOfRemoteCandidates(): void
+  /** New credentials; data goes on by the old path until there is a new one (RFC 8445 §9). */
+  restart(): IceCredentials
+  /** False if it was not sent: there is no path, or its server takes less than it is given. Bytes must not change. */
+  send(bytes: Uint8Array, stream?: number, component?: number): boolean
+  /** All pairs, the best first, each with what became of it. */
+  pairs(): PairSummary[]
+  stats(): IceStats
+  /** Ends the session; `closed` follows when the allocations have been given back. */
+  close(): void
+}
+
+/** No handler is called before this has returned, nor while a method that was called from outside runs. */
+export function openIce(
+  host: Host,
+  options: IceTransportOptions,
+  handlers: IceTransportHandlers,
+): IceTransport {
+  return new Transport(host, options, handlers)
+}
+
+class Transport implements IceTransport, IceBases {
+  readonly host: Host
+  readonly lanes: readonly Lane[]
+  readonly #options: IceTransportOptions
+  readonly #handlers: IceTransportHandlers
+  readonly #agent: IceAgent
+  readonly #alarm: Alarm
+  readonly #bases = new Map<SocketId, { readonly base: IceBase; readonly lane: Lane }>()
+  readonly #hostSockets: HostSockets
+  readonly #reflexive: ReflexiveGatherer
+  readonly #relays: Relays
+  /** Each ends the search for one server's addresses. */
+  readonly #resolutions = new Set<() => void>()
+  readonly #interfacePoll: Alarm
+  #nextSocket = 0
+  #gathering: 'new' | 'gathering' | 'complete' = 'new'
+  /** The addresses in use, as one text: to see whether they have changed. */
+  #addresses = ''
+  #isDraining = false
+  #isClosed = false
+
+  constructor(host: Host, options: IceTransportOptions, handlers: IceTransportHandlers) {
+    this.host = host
+    this.#options = options
+    this.#handlers = handlers
+    this.lanes = lanesOf(options)
+    const isRelayOnly = options.transportPolicy === 'relay'
+    const { gatherFilter = candidateFilters.all } = options
+    this.#agent = new IceAgent(
+      {
+        ...options,
+        gatherFilter: (candidate) =>
+          gatherFilter(candidate) && (!isRelayOnly || candidateFilters.relay(candidate)),
+      },
+      host.random,
+    )
+    this.#alarm = new Alarm(host.clock, () => {
+      this.#agent.handleTimeout(host.clock.now())
+      this.#drain()
+    })
+    const deadlineMs = options.serverDeadlineMs ?? transportDefaults.serverDeadlineMs
+    this.#reflexive = new ReflexiveGatherer(this, deadlineMs)
+    this.#hostSockets = new HostSockets(this, this.#reflexive, options.portRange)
+    this.#relays = new Relays(this, { deadlineMs, tls: options.tls }, () => this.#endIfDone())
+    this.#interfacePoll = new Alarm(host.clock, () => this.#lookAtInterfaces())
+  }
+
+  get state(): IceState {
+    return this.#agent.state
+  }
+
+  get localDescription(): IceDescription {
+    return this.#agent.localDescription
+  }
+
+  gather(): void {
+    if (this.#gathering !== 'new' || this.#isClosed) return
+    const servers = listServers(this.#options.servers ?? []).map(({ url, credentials }) => ({
+      url,
+      credentials,
+      uri: parseServerUri(url),
+    }))
+    this.#setGathering('gathering')
+    this.#lookAtInterfaces()
+    for (const server of servers) {
+      if (isTurn(server.uri)) this.#relays.addServer(server)
+      if (this.#options.transportPolicy !== 'relay') this.#findStun(server.url, server.uri)
+    }
+    // Where there is nothing to wait for, too, the caller hears of it when it has returned.
+    const cancel = this.host.clock.schedule(this.host.clock.now(), () => {
+      this.#resolutions.delete(cancel)
+      this.progressed()
+    })
+    this.#resolutions.add(cancel)
+  }
+
+  connect(remote: IceDescription): 'set' | 'restarted' | 'unchanged' {
+    const result = this.#agent.setRemoteDescription(remote, this.host.clock.now())
+    if (result === 'restarted') this.#reflexive.askAgain()
+    this.#drain()
+    return result
+  }
+
+  addRemoteCandidate(candidate: CandidateDescription, stream = 0): RemoteCandidateVerdict {
+    if (candidate.address instanceof TransportAddress && candidate.protocol === 'udp') {
+      this.#relays.permit(candidate.address)
+    }
+    const verdict = this.#agent.addRemoteCandidate(candidate, this.host.clock.now(), stream)
+    this.#drain()
+    return verdict
+  }
+
+  endOfRemoteCandidates(): void {
+    this.#agent.endOfRemoteCandidates(this.host.clock.now())
+    this.#drain()
+  }
+
+  restart(): IceCredentials {
+    const credentials = this.#agent.restart(this.host.clock.now())
+    this.#reflexive.askAgain()
+    if (this.#gathering === 'complete') this.#endGathering()
+    this.#drain()
+    return credentials
+  }
+
+  send(bytes: Uint8Array, stream = 0, component = 1): boolean {
+    const path = this.#agent.sendPath(stream, component)
+    if (path === undefined) return false
+    const isSent = this.#bases.get(path.socket)?.base.send(bytes, path.destination) === true
+    if (isSent) path.countSent(bytes.length, this.host.clock.now())
+    else path.countDiscarded(bytes.length)
+    return isSent
+  }
+
+  pairs(): PairSummary[] {
+    return this.#agent.pairs()
+  }
+
+  stats(): IceStats {
+    return this.#agent.stats(this.host.clock.now())
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.#agent.close()
+    this.#drain()
+    this.#isClosed = true
+    this.#alarm.clear()
+    this.#interfacePoll.clear()
+    for (const cancel of this.#resolutions) cancel()
+    this.#resolutions.clear()
+    this.#reflexive.close()
+    this.#hostSockets.close()
+    this.#relays.close()
+    if (this.#relays.isEmpty) {
+      this.host.clock.schedule(this.host.clock.now(), () => this.#handlers.event({ type: 'closed' }))
+    }
+  }
+
+  add(base: IceBase, lane: Lane): SocketId {
+    const id = socketId(this.#nextSocket++)
+    this.#bases.set(id, { base, lane })
+    return id
+  }
+
+  remove(socket: SocketId): void {
+    this.#bases.get(socket)?.base.close()
+    this.#bases.delete(socket)
+    if (this.#isClosed) return
+    this.#agent.removeSocket(socket, this.host.clock.now())
+    this.#drain()
+  }
+
+  gathered(candidate: GatheredCandidate): void {
+    if (this.#isClosed) return
+    this.#agent.addLocalCandidate(candidate, this.host.clock.now())
+    this.#drain()
+  }
+
+  receive(socket: SocketId, bytes: Uint8Array, source: AddressWords): void {
+    if (this.#isClosed) return
+    const verdict = this.#agent.handleDatagram(datagramOf(socket, source, bytes), this.host.clock.now())
+    if (verdict === 'data') {
+      const lane = this.#bases.get(socket)?.lane
+      if (lane !== undefined) this.#handlers.data(bytes, lane.stream, lane.component)
+    }
+    this.#drain()
+  }
+
+  sendFailed(socket: SocketId, destination: AddressWords, reason: string): void {
+    if (this.#isClosed) return
+    this.#agent.sendFailed(socket, destination, reason, this.host.clock.now())
+    this.#drain()
+  }
+
+  serverFailed(url: string, reason: string): void {
+    if (!this.#isClosed) this.#handlers.event({ type: 'server-failed', url, reason })
+  }
+
+  progressed(): void {
+    if (this.#gathering !== 'gathering' || this.#isClosed) return
+    const isPending =
+      this.#resolutions.size > 0 ||
+      this.#hostSockets.isPending ||
+      this.#reflexive.isPending ||
+      this.#relays.isPending
+    if (isPending) return
+    this.#endGathering()
+    this.#setGathering('complete')
+  }
+
+  /** A server of either kind that speaks UDP can say how we look from outside. */
+  #findStun(url: string, uri: ServerUri): void {
+    if (uri.transport === 'tcp' || isSecure(uri)) return
+    const cancel = resolveServer(this.host, uri, { transports: ['udp'] }, (result) => {
+      this.#resolutions.delete(cancel)
+      if (result.type === 'resolved') {
+        for (const { address } of result.servers) this.#reflexive.addServer(url, address, isTurn(uri))
+      } else if (!isTurn(uri)) this.serverFailed(url, result.reason)
+      this.progressed()
+    })
+    this.#resolutions.add(cancel)
+  }
+
+  /** Sockets for what is there; and for what comes later, if that is wanted. */
+  #lookAtInterfaces(): void {
+    const { chosen } = chooseInterfaces(this.host.interfaces(), this.#options.interfaces)
+    const addresses = chosen.map(({ name, address }) => `${name} ${address.ip}`).join()
+    if (addresses !== this.#addresses) {
+      const isFirst = this.#addresses === ''
+      this.#addresses = addresses
+      if (this.#options.transportPolicy !== 'relay') this.#hostSockets.update(chosen)
+      if (!isFirst) this.#relays.move()
+    }
+    if (this.#options.continualGathering === true) {
+      this.#interfacePoll.set(later(this.host.clock.now(), transportDefaults.interfacePollMs))
+    }
+  }
+
+  #setGathering(state: 'gathering' | 'complete'): void {
+    this.#gathering = state
+    this.#handlers.event({ type: 'gathering', state })
+  }
+
+  #endGathering(): void {
+    if (this.#options.continualGathering === true) return
+    this.#agent.endOfLocalCandidates(this.host.clock.now())
+    this.#drain()
+  }
+
+  #endIfDone(): void {
+    if (this.#isClosed && this.#relays.isEmpty) this.#handlers.event({ type: 'closed' })
+  }
+
+  /** Carries out and tells all that the agent has to say, and sets the one timer. */
+  #drain(): void {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    for (let output = this.#agent.poll(); output !== undefined; output = this.#agent.poll()) {
+      this.#carryOut(output)
+    }
+    this.#isDraining = false
+    if (!this.#isClosed) this.#alarm.set(this.#agent.pollTimeout())
+  }
+
+  #carryOut(output: IceOutput): void {
+    switch (output.type) {
+      case 'transmit':
+        this.#bases.get(output.socket)?.base.send(output.bytes, output.destination)
+        return
+      case 'open-connection':
+      case 'close-connection':
+      case 'resolve-name':
+        return
+      case 'path':
+        this.#pathChanged(output.path)
+        break
+      case 'state':
+        this.#reflexive.setRefreshing(isUnsettled(output.state))
+        break
+      default:
+    }
+    this.#handlers.event(output)
+  }
+
+  /** What goes through a relay for long goes through a channel. */
+  #pathChanged(path: SendPath | undefined): void {
+    const base = path && this.#bases.get(path.socket)?.base
+    if (path !== undefined && isRelayed(base)) base.bindChannel(path.destination)
+  }
+}
+
+function isTurn({ scheme }: ServerUri): boolean {
+  return scheme === 'turn' || scheme === 'turns'
+}
+
+/** The peer may still come to use any of our candidates. */
+function isUnsettled(state: IceState): boolean {
+  return state !== 'completed' && state !== 'failed' && state !== 'closed'
+}
+
+function lanesOf({ streams = 1, components = 1 }: IceTransportOptions): Lane[] {
+  return Array.from({ length: streams * components }, (_, i) => ({
+    stream: Math.floor(i / components),
+    component: (i % components) + 1,
+  }))
+}
