@@ -7,6 +7,7 @@ import type { Host } from '../core/host.ts'
 import { later } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import type { ServerUri } from '../stun/uri.ts'
+import type { AvoidedServers } from '../turn/client/avoided-servers.ts'
 import { ClientCounters } from '../turn/client/data-path.ts'
 import type { ClientAllocation, TurnClientEvent, TurnFailure } from '../turn/client/outputs.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
@@ -22,6 +23,8 @@ export interface TurnDialOptions
   extends Omit<TurnConnectionOptions, 'transport' | 'server' | 'allocateDeadlineMs'>,
     ResolveServerOptions {
   readonly uri: ServerUri
+  /** Servers that have refused, which are passed over for as long as RFC 8656 §7.4 says; of one user's dials. */
+  readonly avoided?: AvoidedServers | undefined
   /** For each server, from the first step to the allocation; 10 s unless given. */
   readonly serverDeadlineMs?: number | undefined
 }
@@ -69,8 +72,9 @@ class Dial implements TurnConnection {
         this.#finish({ type: 'failed', failure: { type: 'transport-failed', reason: result.reason } })
         return
       }
-      this.#waiting = result.servers
-      this.#tryNext()
+      this.#waiting = this.#withoutAvoided(result.servers)
+      if (this.#waiting.length > 0) this.#tryNext()
+      else this.#finish({ type: 'failed', failure: this.#failure! })
     })
   }
 
@@ -147,6 +151,15 @@ class Dial implements TurnConnection {
     this.#waiting = []
   }
 
+  /** Not those that have asked to be left alone; if that is all of them, what the last one said is the failure. */
+  #withoutAvoided(servers: readonly ResolvedServer[]): readonly ResolvedServer[] {
+    return servers.filter(({ address }) => {
+      const failure = this.#options.avoided?.find(address, this.#host.clock.now())
+      this.#failure = failure ?? this.#failure
+      return failure === undefined
+    })
+  }
+
   /** Starts with the next server, and lets it have its head start over the one after it. */
   #tryNext(): void {
     this.#cancelHeadStart()
@@ -161,12 +174,15 @@ class Dial implements TurnConnection {
   }
 
   #try({ transport, address, name }: ResolvedServer): void {
-    const { serverDeadlineMs = defaultServerDeadlineMs } = this.#options
+    const { serverDeadlineMs = defaultServerDeadlineMs, avoided } = this.#options
     const attempt: TurnConnection = openTurn(
       this.#host,
       { ...this.#options, transport, server: { address, name }, allocateDeadlineMs: serverDeadlineMs },
       {
-        event: (event) => this.#handleEvent(attempt, event),
+        event: (event) => {
+          if (event.type === 'failed') avoided?.note(address, event.failure, this.#host.clock.now())
+          this.#handleEvent(attempt, event)
+        },
         data: (bytes, peer) => {
           if (this.#winner === attempt) this.#handlers.data(bytes, peer)
         },

@@ -121,10 +121,10 @@ export class ClientAuthentication {
     const cookie = nonce === undefined ? undefined : parseNonceCookie(nonce)
     const isStripped = cookie?.passwordAlgorithms === true && algorithms === undefined
     // 1. A challenge. 401 to our answer to one means that user or password are wrong, unless the realm has changed.
-    if (code === 401 || code === 438) {
-      const realm = response.get('REALM') ?? signature.realm
-      if (nonce === undefined || realm === undefined) return 'genuine'
-      if (code === 401 && signature.realm === realm) return 'genuine'
+    const realm = response.get('REALM') ?? signature.realm
+    if (code === 401 && (nonce === undefined || realm === undefined || realm === signature.realm))
+      return 'genuine'
+    if ((code === 401 || code === 438) && nonce !== undefined && realm !== undefined) {
       if (isStripped) return 'bid-down'
       // A server that has offered algorithms once does not cease to: somebody on the way has removed them.
       if (this.#challenge?.algorithms !== undefined && algorithms === undefined) return 'bid-down'

@@ -92,8 +92,8 @@ interface PendingRequest<Context> extends Expiring {
   readonly request: StunRequest<Context>
   challenges: number
   serverErrors: number
-  /** A response came that was not made with the password. */
-  isTampered: boolean
+  /** What was wrong with the responses that were passed over; told if no other comes. */
+  suspicion: 'integrity-violated' | 'bid-down' | undefined
 }
 
 interface Sending<Context> {
@@ -117,6 +117,7 @@ export class StunClient<Context = undefined> {
   readonly #outputs = new OutputQueue<StunClientOutput<Context>>()
   #server: TransportAddress
   #lastId = 0
+  #declines = false
   #nextStart: Instant | undefined
 
   constructor(options: StunClientOptions, random: Random) {
@@ -149,7 +150,7 @@ export class StunClient<Context = undefined> {
         request,
         challenges: 0,
         serverErrors: 0,
-        isTampered: false,
+        suspicion: undefined,
         deadline: now,
         heapIndex: unscheduled,
       },
@@ -197,7 +198,7 @@ export class StunClient<Context = undefined> {
     ) {
       const { pending } = due.transaction.context
       if (due.type === 'retransmit') this.#transmit(pending, due.transaction.bytes)
-      else this.#fail(pending, pending.isTampered ? { type: 'integrity-violated' } : { type: 'timed-out' })
+      else this.#fail(pending, { type: pending.suspicion ?? 'timed-out' })
     }
     for (let due = this.#delayed.takeDue(now); due !== undefined; due = this.#delayed.takeDue(now)) {
       this.#waiting.push(due)
@@ -220,6 +221,11 @@ export class StunClient<Context = undefined> {
   /** The connection could not be made, was lost, or the system says that the server cannot be reached: all fail. */
   handleTransportFailure(reason: string): void {
     for (const pending of this.#takeAll()) this.#fail(pending, { type: 'transport-failed', reason })
+  }
+
+  /** From now on a challenge ends its request: whoever closes does not begin anew. */
+  declineChallenges(): void {
+    this.#declines = true
   }
 
   /** Forgets all requests. */
@@ -286,8 +292,10 @@ export class StunClient<Context = undefined> {
     const isToServer = pending.request.destination === undefined
     const verdict = isToServer ? this.#authentication.judge(response, signature) : 'genuine'
     if (verdict === 'discard') return
-    if (verdict === 'tampered' && !this.#isReliable) {
-      pending.isTampered = true
+    // Over UDP anybody may have sent it, ahead of the server: the right one may come yet (§9.2.5).
+    const isForgeable = !this.#isReliable && signature.integrity.length > 0
+    if (isForgeable && (verdict === 'tampered' || verdict === 'bid-down')) {
+      pending.suspicion = verdict === 'tampered' ? 'integrity-violated' : 'bid-down'
       return
     }
     this.#transactions.end(transaction)
@@ -311,7 +319,7 @@ export class StunClient<Context = undefined> {
 
   /** The challenge is met at once, ahead of requests that wait: they would only meet it as well. */
   #meetChallenge(pending: PendingRequest<Context>, response: Message, now: Instant): void {
-    if (++pending.challenges <= maxChallenges) this.#begin(pending, now)
+    if (!this.#declines && ++pending.challenges <= maxChallenges) this.#begin(pending, now)
     else this.#fail(pending, rejectionOf(response) ?? noErrorCode)
   }
 

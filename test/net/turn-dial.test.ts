@@ -2,6 +2,7 @@ import { afterEach, expect, it } from 'vitest'
 import type { TurnConnection } from '../../src/net/turn-connection.ts'
 import { dialTurn, type TurnDialOptions } from '../../src/net/turn-dial.ts'
 import { parseServerUri } from '../../src/stun/uri.ts'
+import { AvoidedServers } from '../../src/turn/client/avoided-servers.ts'
 import type { TurnClientEvent } from '../../src/turn/client/outputs.ts'
 import { TurnWorld } from '../support/turn-world.ts'
 
@@ -120,6 +121,30 @@ it('fails when the name leads nowhere', async () => {
   expect(dialled.events).toEqual([
     { type: 'failed', failure: { type: 'transport-failed', reason: 'ENOTFOUND' } },
   ])
+})
+
+it('leaves a server alone for a minute that has no more to give', async () => {
+  world = new TurnWorld('udp')
+  await world.start({ relayPorts: { min: 50_000, max: 50_000 } })
+  world.internet.name('turn.example', world.serverHost)
+  const avoided = new AvoidedServers()
+  const first = dial('turn:turn.example?transport=udp', { avoided })
+  world.run(5000)
+  const full = { type: 'failed', failure: { type: 'rejected', code: 508 } }
+  const second = dial('turn:turn.example?transport=udp', { avoided })
+  world.run(5000)
+  expect(second.events).toMatchObject([full])
+  const asked = world.server!.counters.errorResponses
+  first.connection.close()
+  world.run(1000)
+  const third = dial('turn:turn.example?transport=udp', { avoided })
+  world.run(5000)
+  expect(third.events).toMatchObject([full])
+  expect(world.server!.counters.errorResponses).toBe(asked)
+  world.run(60_000)
+  const fourth = dial('turn:turn.example?transport=udp', { avoided })
+  world.run(5000)
+  expect(types(fourth)).toEqual(['allocated'])
 })
 
 it('closes clean whenever it is closed', async () => {

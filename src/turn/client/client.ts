@@ -244,8 +244,11 @@ export class TurnClient {
     }
     this.#state = 'closing'
     this.#schedule('close-deadline', this.#options.closeDeadlineMs ?? clientDefaults.closeDeadlineMs, now)
-    // An Allocate that is on its way may be granted yet: then that is taken back.
-    if (state === 'allocating') return
+    // An Allocate that is on its way may be granted yet: then that is taken back. It is not made anew.
+    if (state === 'allocating') {
+      this.#stun.declineChallenges()
+      return
+    }
     this.#stun.cancelAll()
     this.#askForRelease(now)
     this.#drain(now)

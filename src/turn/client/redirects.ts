@@ -7,11 +7,12 @@ import type { Rejection } from '../../stun/client-failure.ts'
 import { clientLimits, clientTimes, type TurnServerAddress } from './options.ts'
 
 export class Redirects {
-  readonly #visited: { readonly server: TransportAddress; readonly until: Instant }[] = []
+  #visited: { readonly server: TransportAddress; readonly until: Instant }[] = []
   #count = 0
 
   /** A request is made to the server now. */
   visit(server: TransportAddress, now: Instant): void {
+    this.#visited = this.#visited.filter(({ until }) => until > now)
     this.#visited.push({ server, until: later(now, clientTimes.redirectMemoryMs) })
   }
 

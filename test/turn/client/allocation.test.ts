@@ -295,9 +295,15 @@ describe('an allocation that is there', () => {
     expect(virtual.client.pollTimeout()).toBeUndefined()
   })
 
-  it.each([0, 5, 15, 25, 35])(
-    'leaves nothing behind when it is closed %i ms into allocating',
-    (milliseconds) => {
+  it.each([
+    [0, 0],
+    [5, 1],
+    [15, 1],
+    [25, 2],
+    [35, 2],
+  ])(
+    'leaves nothing behind when it is closed %i ms into allocating, and asks no more',
+    (milliseconds, asked) => {
       const virtual = new VirtualTurn()
       virtual.client.allocate(virtual.now)
       virtual.drain()
@@ -306,6 +312,7 @@ describe('an allocation that is there', () => {
       virtual.drain()
       virtual.elapse(3000)
       expect(virtual.takeEvents()).toEqual([{ type: 'closed' }])
+      expect(virtual.requests('Allocate').length).toBeLessThanOrEqual(Math.max(asked, 1))
       expect(virtual.harness.relaySockets.size).toBe(0)
       expect(virtual.isOpen).toBe(false)
     },
