@@ -3,6 +3,7 @@
 import { InvalidArgumentError } from 'commander'
 import { TransportAddress } from '../core/transport-address.ts'
 import { type ExternalAddress, isWildcard, type ListenAddress } from '../server/config.ts'
+import type { AlternateServer } from '../turn/alternate-server.ts'
 import { type AddressRange, parseAddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
@@ -34,6 +35,30 @@ export function parseRelayAddress(text: string): TransportAddress {
   if (isWildcard(address))
     throw new InvalidArgumentError(`${quote(text)} is a wildcard; name one address, such as 192.0.2.1`)
   return address
+}
+
+const domainName =
+  /^(?=.{1,255}$)(?:[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i
+
+/** `192.0.2.9:3478` for clients by UDP and TCP, `tls://192.0.2.9:5349` or `tls://192.0.2.9:5349/turn2.example.org` for TLS. */
+export function parseAlternateServer(text: string): AlternateServer {
+  const match = /^(?:([a-z]+):\/\/)?([^/]+)(?:\/(.+))?$/.exec(text)
+  const [, scheme, where = '', domain] = match ?? []
+  const transport = transports.find((name) => name === scheme)
+  if (match === null || (scheme !== undefined && transport === undefined)) {
+    throw new InvalidArgumentError(
+      `${quote(text)}: write 192.0.2.9:3478, or tls://192.0.2.9:5349/turn2.example.org`,
+    )
+  }
+  if (domain !== undefined && (transport !== 'tls' || !domainName.test(domain))) {
+    throw new InvalidArgumentError(
+      `${quote(text)}: ${quote(domain)} is to be the name in a TLS server's certificate; write tls://192.0.2.9:5349/turn2.example.org`,
+    )
+  }
+  const address = withPort(transport ?? 'udp', where, text)
+  if (isWildcard(address)) throw new InvalidArgumentError(`${quote(text)} is a wildcard; name one address`)
+  if (address.port === 0) throw new InvalidArgumentError(`${quote(text)} has no port 1-65535`)
+  return { address, transports: transport === undefined ? ['udp', 'tcp'] : [transport], domain }
 }
 
 /** `PUBLIC` or `PUBLIC/PRIVATE`. */

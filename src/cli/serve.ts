@@ -11,12 +11,14 @@ import {
 } from '../server/config.ts'
 import { createLog, type Log, type LogFormat, type LogLevel, logFormats, logLevels } from '../server/log.ts'
 import { type RunningServer, startServer } from '../server/server.ts'
+import type { AlternateServer } from '../turn/alternate-server.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
 import { addCredentialFlags, type CredentialFlags, credentialsConfigOf } from './credential-flags.ts'
 import { devConfig, devScreen, newDevUser } from './dev.ts'
 import { addLimitFlags, type LimitFlags, limitsConfigOf } from './limit-flags.ts'
 import {
+  parseAlternateServer,
   parseExternalAddress,
   parseListen,
   parsePeerRange,
@@ -34,6 +36,7 @@ interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags {
   readonly allowPeer?: readonly AddressRange[]
   readonly denyPeer?: readonly AddressRange[]
   readonly allowLegacyChannels?: boolean
+  readonly alternateServer?: readonly AlternateServer[]
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
   readonly dev?: boolean
@@ -74,6 +77,11 @@ export function serveCommand(): Command {
       '--deny-peer <range>',
       'refuse these peers; all that are not globally reachable are refused already; repeatable',
       repeatable(parsePeerRange),
+    )
+    .option(
+      '--alternate-server <uri>',
+      'send clients there for new allocations (300), in turns: 192.0.2.9:3478, or tls://192.0.2.9:5349/NAME; repeatable',
+      repeatable(parseAlternateServer),
     )
     .option('--allow-legacy-channels', 'accept channel numbers up to 0x7fff (RFC 5766 clients)')
   addStreamFlags(command)
@@ -120,6 +128,7 @@ function configOf(flags: ServeFlags, log: Log): ServeConfig {
     allowPeers: flags.allowPeer ?? [],
     denyPeers: flags.denyPeer ?? [],
     allowLegacyChannels: flags.allowLegacyChannels === true,
+    alternateServers: flags.alternateServer ?? [],
   }
 }
 

@@ -3,6 +3,7 @@
 import { TurnpikeError } from '../core/errors.ts'
 import type { InterfaceAddress } from '../core/host.ts'
 import { TransportAddress } from '../core/transport-address.ts'
+import type { AlternateServer } from '../turn/alternate-server.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange, RelayAddress } from '../turn/relay-address.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
@@ -33,6 +34,8 @@ export interface ServeConfig extends CredentialsConfig, LimitsConfig, StreamsCon
   readonly allowPeers: readonly AddressRange[]
   readonly denyPeers: readonly AddressRange[]
   readonly allowLegacyChannels: boolean
+  /** Where clients are sent for new allocations. */
+  readonly alternateServers: readonly AlternateServer[]
 }
 
 export const defaultConfig: ServeConfig = {
@@ -49,6 +52,7 @@ export const defaultConfig: ServeConfig = {
   allowPeers: [],
   denyPeers: [],
   allowLegacyChannels: false,
+  alternateServers: [],
 }
 
 /** Checks what no single flag can see. Throws `no-credentials` or `configuration-invalid`. */
@@ -56,6 +60,14 @@ export function checkConfig(config: ServeConfig): void {
   checkCredentials(config)
   checkStreams(config, config.listen)
   checkLimits(config)
+}
+
+/** Nobody is sent round in a circle. Throws `configuration-invalid`. */
+export function checkAlternates(config: ServeConfig, ownAddresses: readonly TransportAddress[]): void {
+  for (const { address } of config.alternateServers) {
+    if (!ownAddresses.some((own) => own.equals(address))) continue
+    throw new TurnpikeError('configuration-invalid', `--alternate-server ${address} is this server itself`)
+  }
 }
 
 /** Whether the address stands for all addresses of its family. */

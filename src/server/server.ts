@@ -12,7 +12,13 @@ import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
 import { TurnServer } from '../turn/server.ts'
 import { CertificateWatch, describe, readCertificates } from './certificates.ts'
-import { checkConfig, concreteAddresses, relayAddresses, type ServeConfig } from './config.ts'
+import {
+  checkAlternates,
+  checkConfig,
+  concreteAddresses,
+  relayAddresses,
+  type ServeConfig,
+} from './config.ts'
 import { credentialsOf } from './credentials-config.ts'
 import { type OpenListener, openListeners } from './listeners.ts'
 import type { Log } from './log.ts'
@@ -42,6 +48,8 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
   const interfaces = host.interfaces()
   const relays = relayAddresses(config, interfaces)
   await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
+  const ownAddresses = config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces))
+  checkAlternates(config, ownAddresses)
   const credentials = credentialsOf(config)
   const engine = new TurnServer(
     {
@@ -53,8 +61,9 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
       relays,
       relayPorts: config.relayPorts,
       peerPolicy: new PeerPolicy({ allow: config.allowPeers, deny: config.denyPeers }),
-      ownAddresses: config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces)),
+      ownAddresses,
       allowLegacyChannels: config.allowLegacyChannels,
+      alternates: config.alternateServers,
       ...limitsOf(config),
     },
     host.random,

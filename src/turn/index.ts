@@ -1,6 +1,7 @@
 export { TransportAddress } from '../core/transport-address.ts'
 export type { TokenKey } from './access-token.ts'
 export type { AllocationRecord } from './allocation.ts'
+export type { AlternateServer } from './alternate-server.ts'
 export { AvoidedServers } from './client/avoided-servers.ts'
 export { TurnClient } from './client/client.ts'
 export {

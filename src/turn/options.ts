@@ -3,6 +3,7 @@
 import type { EpochSeconds } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { TokenKey } from './access-token.ts'
+import type { AlternateServer } from './alternate-server.ts'
 import type { CredentialStore } from './credentials.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import type { PortRange, RelayAddress } from './relay-address.ts'
@@ -78,6 +79,8 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly ownAddresses: readonly TransportAddress[]
   /** Whether the driver can send with the DF bit set; unless it can, DONT-FRAGMENT is an unknown attribute. */
   readonly canSetDontFragment?: boolean
+  /** Where clients are sent for new allocations, in turns; none unless given. */
+  readonly alternates?: readonly AlternateServer[]
   /** Accept channel numbers up to 0x7fff, as RFC 5766 clients bind them. */
   readonly allowLegacyChannels?: boolean
 }

@@ -15,6 +15,7 @@ import { checkFingerprint } from '../stun/integrity.ts'
 import { decodeMessage, type Message } from '../stun/message.ts'
 import type { MethodName } from '../stun/methods.ts'
 import { Allocations, type Expirable } from './allocations.ts'
+import type { AlternateServer } from './alternate-server.ts'
 import { Answers } from './answers.ts'
 import { Authenticator } from './authentication.ts'
 import { bandwidthOf } from './bandwidth.ts'
@@ -30,6 +31,7 @@ import { type Outcome, reject, succeed } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
 import { Quotas } from './quotas.ts'
+import { Redirects } from './redirects.ts'
 import { Relays } from './relay-address.ts'
 import { RelayBinder } from './relay-binder.ts'
 import { RelaySockets } from './relay-sockets.ts'
@@ -47,6 +49,7 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #state: ServerState
   readonly #authenticator: Authenticator
   readonly #unauthenticated: UnauthenticatedAnswers
+  readonly #redirects: Redirects
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
   readonly #icmp: IcmpRelaying
@@ -68,6 +71,7 @@ export class TurnServer implements Core<ServerOutput> {
     const engine = { options, limits, outputs, answers, deadlines, peers, counters, transports: new Map() }
     this.#state = { ...engine, allocations, reservations, quotas, relays, sockets, binder }
     this.#authenticator = new Authenticator(options, random)
+    this.#redirects = new Redirects(options.alternates ?? [])
     this.#unauthenticated = new UnauthenticatedAnswers(this.#state, this.#authenticator, random)
     this.#relaying = new Relaying(this.#state, random)
     this.#icmp = new IcmpRelaying(this.#state, random)
@@ -92,6 +96,11 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state.transports.delete(socket)
     const allocation = this.#state.allocations.findByClient(socket, client)
     if (allocation !== undefined) endAllocation(this.#state, allocation, 'disconnected')
+  }
+
+  /** From now on new allocations are made there, in turns, and not here; here again if there are none. */
+  redirectTo(alternates: readonly AlternateServer[]): void {
+    this.#redirects.set(alternates)
   }
 
   /** Whether there is an allocation on that five-tuple, or one is being made. */
@@ -265,8 +274,12 @@ export class TurnServer implements Core<ServerOutput> {
       method === 'Allocate' ? this.#allocate.understands : [],
     )
     if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
-    if (method === 'Allocate') return this.#allocate.handle(request)
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
+    if (method === 'Allocate') {
+      const transport = this.#state.transports.get(request.socket) ?? 'udp'
+      const elsewhere = allocation === undefined ? this.#redirects.redirect(request, transport) : undefined
+      return elsewhere ?? this.#allocate.handle(request)
+    }
     if (allocation === undefined || allocation.state !== 'active') return reject(437)
     if (!request.credential.isSameOwner(allocation.credential)) return reject(441)
     allocation.credential = request.credential

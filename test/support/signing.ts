@@ -5,7 +5,7 @@ import { encodeMessage } from '../../src/stun/encode.ts'
 import { checkIntegrity, type IntegrityKey, integritySize, writeIntegrity } from '../../src/stun/integrity.ts'
 import type { Message } from '../../src/stun/message.ts'
 import type { MethodName } from '../../src/stun/methods.ts'
-import { TurnClient, type TurnHarness } from './turn-harness.ts'
+import { listener, TurnClient, type TurnHarness } from './turn-harness.ts'
 
 export const allocateUdp: readonly Attribute[] = [['REQUESTED-TRANSPORT', 17]]
 
@@ -32,9 +32,9 @@ export class RawClient {
   readonly harness: TurnHarness
   readonly #client: TurnClient
 
-  constructor(harness: TurnHarness, address = harness.newAddress()) {
+  constructor(harness: TurnHarness, address = harness.newAddress(), socket = listener) {
     this.harness = harness
-    this.#client = new TurnClient(harness, address, 'nobody', 'nothing')
+    this.#client = new TurnClient(harness, address, 'nobody', 'nothing', socket)
   }
 
   get address() {
