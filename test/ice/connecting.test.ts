@@ -12,8 +12,8 @@ describe('two full agents on one network', () => {
     net.runUntil(() => net.a.agent.state === 'completed')
     expect(net.elapsed).toBe(100)
     expect(net.b.agent.state).toBe('completed')
-    expect(net.a.agent.sendPath()?.destination.toString()).toBe('10.0.0.2:2000')
-    expect(net.b.agent.sendPath()?.destination.toString()).toBe('10.0.0.1:1000')
+    expect(net.a.agent.sendPath()?.destination.toString()).toBe('198.51.100.1:5000')
+    expect(net.b.agent.sendPath()?.destination.toString()).toBe('192.0.2.1:5000')
   })
 
   it('tell of their states, paths and selected pairs in order', () => {

@@ -1,31 +1,41 @@
 /**
- * Two IceAgents in simulated time, with a wire between them that delays, drops and tampers. Every packet that either side
- * sends is kept, with the time and the purpose.
+ * Two IceAgents in simulated time, each behind a NAT if asked for, with a wire between them that delays, drops and tampers.
+ * Every packet that either side sends is kept, with the time and the purpose. (src/sim is the real thing; this is small
+ * enough to see through when an agent does something odd.)
  */
 
 import { datagramOf, type SocketId, socketId } from '../../src/core/sans-io.ts'
 import { type Instant, instant, later } from '../../src/core/time.ts'
-import { TransportAddress } from '../../src/core/transport-address.ts'
+import { formatAddress, TransportAddress } from '../../src/core/transport-address.ts'
 import { IceAgent, type InputVerdict } from '../../src/ice/agent.ts'
+import type { GatheredCandidate } from '../../src/ice/gathered-candidate.ts'
 import type { IceAgentOptions } from '../../src/ice/options.ts'
 import type { IceOutput, TransmitPurpose } from '../../src/ice/outputs.ts'
 import { decodeMessage, type Message } from '../../src/stun/message.ts'
 import { seededRandom } from './random.ts'
+import { type NatBehavior, TinyNat } from './tiny-nat.ts'
 
 export interface Packet {
   readonly from: string
+  /** Milliseconds since the start. */
   readonly at: number
+  /** Before any NAT. */
   readonly source: TransportAddress
   readonly destination: TransportAddress
   readonly bytes: Uint8Array
-  readonly purpose: TransmitPurpose
+  readonly purpose: TransmitPurpose | 'data'
+  readonly socket: SocketId
 }
 
 export interface Side {
   readonly name: string
   readonly agent: IceAgent
   readonly sockets: Map<SocketId, TransportAddress>
+  /** Sockets that no NAT is in front of: relays. */
+  readonly outside: Set<SocketId>
   readonly outputs: IceOutput[]
+  readonly received: string[]
+  nat: TinyNat | undefined
 }
 
 interface Scheduled {
@@ -34,11 +44,18 @@ interface Scheduled {
   run(): void
 }
 
-export interface WireOptions {
+interface TcpConnection {
+  readonly ends: { readonly side: Side; readonly socket: SocketId }[]
+}
+
+export interface HarnessOptions {
   /** One way. */
   readonly delayMs?: number
   /** Says which packets are lost. */
-  readonly lose?: (packet: Packet) => boolean
+  readonly lose?: (packet: Packet, index: number) => boolean
+  readonly natA?: NatBehavior | undefined
+  readonly natB?: NatBehavior | undefined
+  readonly seed?: number
 }
 
 export class IceHarness {
@@ -48,19 +65,23 @@ export class IceHarness {
   readonly a: Side
   readonly b: Side
   delayMs: number
-  lose: (packet: Packet) => boolean
+  lose: (packet: Packet, index: number) => boolean
+  /** How often handleTimeout was called. */
+  timeouts = 0
   readonly #queue: Scheduled[] = []
+  readonly #connections = new Map<string, TcpConnection>()
   #order = 0
+  #nextAccepted = 5000
 
   constructor(
     a: Partial<IceAgentOptions> = {},
     b: Partial<IceAgentOptions> = {},
-    { delayMs = 25, lose = () => false }: WireOptions = {},
+    { delayMs = 25, lose = () => false, natA, natB, seed = 1 }: HarnessOptions = {},
   ) {
     this.delayMs = delayMs
     this.lose = lose
-    this.a = side('a', { role: 'controlling', ...a }, 1)
-    this.b = side('b', { role: 'controlled', ...b }, 2)
+    this.a = side('a', { role: 'controlling', ...a }, seed * 2, natA, '192.0.2.1')
+    this.b = side('b', { role: 'controlled', ...b }, seed * 2 + 1, natB, '198.51.100.1')
   }
 
   other(of: Side): Side {
@@ -72,22 +93,48 @@ export class IceHarness {
     return this.now - this.start
   }
 
-  /** A host candidate on a socket of its own. */
-  addHost(to: Side, address: string, socket = to.sockets.size + 1): SocketId {
-    const id = socketId(socket)
-    const local = TransportAddress.parse(address)
-    to.sockets.set(id, local)
-    to.agent.addLocalCandidate({ type: 'host', socket: id, address: local }, this.now)
-    this.drain(to)
-    return id
+  get isCompleted(): boolean {
+    return this.a.agent.state === 'completed' && this.b.agent.state === 'completed'
   }
 
-  /** Hands everything that one side has to signal to the other: description, candidates, end of candidates. */
+  /** A host candidate on a socket of its own. */
+  addHost(to: Side, address: string, more: Partial<GatheredCandidate> = {}): SocketId {
+    const socket = socketId(to.sockets.size + 1)
+    const local = TransportAddress.parse(address)
+    to.sockets.set(socket, local)
+    this.add(to, { type: 'host', socket, address: local, ...more })
+    return socket
+  }
+
+  /** What a STUN server would say of the socket. */
+  addReflexive(to: Side, socket: SocketId): void {
+    const base = to.sockets.get(socket)!
+    const server = TransportAddress.parse('203.0.113.3:3478')
+    const address = to.nat?.outbound(base, server) ?? base
+    this.add(to, { type: 'srflx', socket, address, base, server })
+  }
+
+  addRelay(to: Side, address: string): SocketId {
+    const socket = socketId(to.sockets.size + 1)
+    const local = TransportAddress.parse(address)
+    to.sockets.set(socket, local)
+    to.outside.add(socket)
+    this.add(to, { type: 'relay', socket, address: local, server: local })
+    return socket
+  }
+
+  add(to: Side, gathered: GatheredCandidate): void {
+    to.agent.addLocalCandidate(gathered, this.now)
+    this.drain(to)
+  }
+
+  /** Hands what one side has to signal to the other: description and candidates, of the newest generation. */
   signal(from: Side): void {
     const to = this.other(from)
-    to.agent.setRemoteDescription(from.agent.localDescription, this.now)
+    const description = from.agent.localDescription
+    to.agent.setRemoteDescription(description, this.now)
     for (const output of from.outputs) {
-      if (output.type === 'local-candidate') {
+      if (output.type === 'local-candidate' && output.ufrag === description.ufrag) {
         to.agent.addRemoteCandidate(output.candidate, this.now, output.stream)
       }
     }
@@ -99,11 +146,29 @@ export class IceHarness {
     this.signal(this.b)
   }
 
-  /** A candidate on each side, told to the other. */
+  endBoth(): void {
+    for (const of of [this.a, this.b]) {
+      of.agent.endOfLocalCandidates(this.now)
+      of.agent.endOfRemoteCandidates(this.now)
+      this.drain(of)
+    }
+  }
+
+  /** A host candidate on each side, private and with its reflexive one behind a NAT, told to the other. */
   simple(): this {
-    this.addHost(this.a, '10.0.0.1:1000')
-    this.addHost(this.b, '10.0.0.2:2000')
+    for (const of of [this.a, this.b]) {
+      const [inside, outside] = of === this.a ? ['10.0.0.1', '192.0.2.1'] : ['10.0.0.2', '198.51.100.1']
+      const socket = this.addHost(of, `${of.nat === undefined ? outside : inside}:5000`)
+      if (of.nat !== undefined) this.addReflexive(of, socket)
+    }
     this.signalBoth()
+    return this
+  }
+
+  /** `simple()`, run until both sides have selected pairs. */
+  connected(): this {
+    this.simple()
+    if (!this.runUntil(() => this.isCompleted, 10_000)) throw new Error('not connected')
     return this
   }
 
@@ -123,9 +188,20 @@ export class IceHarness {
     this.runUntil(() => false, ms)
   }
 
+  /** Sends user data on the path that the agent names; false if it names none. */
+  sendData(from: Side, text: string): boolean {
+    const path = from.agent.sendPath()
+    if (path === undefined) return false
+    const bytes = new TextEncoder().encode(text)
+    path.countSent(bytes.length, this.now)
+    this.#transmit(from, path.socket, path.destination, bytes, 'data')
+    return true
+  }
+
   /** Hands a packet to a side at once. */
   deliver(to: Side, source: TransportAddress, bytes: Uint8Array, socket = socketId(1)): InputVerdict {
     const verdict = to.agent.handleDatagram(datagramOf(socket, source, bytes), this.now)
+    if (verdict === 'data') to.received.push(new TextDecoder().decode(bytes))
     this.drain(to)
     return verdict
   }
@@ -133,7 +209,10 @@ export class IceHarness {
   drain(of: Side): void {
     for (let output = of.agent.poll(); output !== undefined; output = of.agent.poll()) {
       of.outputs.push(output)
-      if (output.type === 'transmit') this.#send(of, output)
+      if (output.type === 'transmit') {
+        this.#transmit(of, output.socket, output.destination, output.bytes, output.purpose)
+      } else if (output.type === 'open-connection') this.#connect(of, output)
+      else if (output.type === 'close-connection') this.closeConnection(of, output.connection)
     }
   }
 
@@ -145,19 +224,99 @@ export class IceHarness {
     return this.events(of, 'state').map((event) => event.state)
   }
 
-  #send(from: Side, output: Extract<IceOutput, { type: 'transmit' }>): void {
-    const source = from.sockets.get(output.socket)
-    if (source === undefined)
-      throw new Error(`${from.name} sends from socket ${output.socket}, which is not open`)
-    const { destination, bytes, purpose } = output
-    const packet = { from: from.name, at: this.elapsed, source, destination, bytes, purpose }
-    this.packets.push(packet)
-    if (this.lose(packet)) return
-    const to = this.other(from)
-    for (const [socket, address] of to.sockets) {
-      if (!address.equals(destination)) continue
-      this.#schedule(later(this.now, this.delayMs), () => this.deliver(to, source, bytes, socket))
+  sent(from: Side, ...purposes: Packet['purpose'][]): Packet[] {
+    return this.packets.filter((packet) => packet.from === from.name && purposes.includes(packet.purpose))
+  }
+
+  /** Ends a TCP connection as one side's close does: the other side hears of it. */
+  closeConnection(of: Side, socket: SocketId): void {
+    const connection = this.#connections.get(`${of.name} ${socket}`)
+    if (connection === undefined) return
+    for (const end of connection.ends) {
+      this.#connections.delete(`${end.side.name} ${end.socket}`)
+      if (end.side === of) continue
+      this.#schedule(later(this.now, this.delayMs), () => {
+        end.side.agent.connectionClosed(end.socket, undefined, this.now)
+        this.drain(end.side)
+      })
     }
+  }
+
+  /** As when the network has gone: both sides hear of it. */
+  breakConnections(): void {
+    for (const connection of new Set(this.#connections.values())) {
+      for (const { side: of, socket } of connection.ends) {
+        this.#connections.delete(`${of.name} ${socket}`)
+        of.agent.connectionClosed(socket, 'ECONNRESET', this.now)
+        this.drain(of)
+      }
+    }
+  }
+
+  get openConnections(): number {
+    return new Set(this.#connections.values()).size
+  }
+
+  #transmit(
+    from: Side,
+    socket: SocketId,
+    destination: TransportAddress,
+    bytes: Uint8Array,
+    purpose: Packet['purpose'],
+  ): void {
+    const connection = this.#connections.get(`${from.name} ${socket}`)
+    const source = from.sockets.get(socket)
+    if (source === undefined) throw new Error(`${from.name} sends from socket ${socket}, which is not open`)
+    const packet = { from: from.name, at: this.elapsed, source, destination, bytes, purpose, socket }
+    this.packets.push(packet)
+    if (this.lose(packet, this.packets.length - 1)) return
+    const to = this.other(from)
+    if (connection !== undefined) {
+      const end = connection.ends.find((candidate) => candidate.side === to)!
+      this.#schedule(later(this.now, this.delayMs), () => this.deliver(to, source, bytes, end.socket))
+      return
+    }
+    const isOutside = from.outside.has(socket)
+    const seen = isOutside ? source : (from.nat?.outbound(source, destination) ?? source)
+    this.#schedule(later(this.now, this.delayMs), () => this.#arrive(to, seen, destination, bytes))
+  }
+
+  #arrive(to: Side, source: TransportAddress, destination: TransportAddress, bytes: Uint8Array): void {
+    const behind = to.nat?.inbound(destination, source)
+    for (const [socket, address] of to.sockets) {
+      const isReached =
+        to.nat === undefined || to.outside.has(socket)
+          ? address.equals(destination)
+          : behind?.equals(address) === true
+      if (isReached) this.deliver(to, source, bytes, socket)
+    }
+  }
+
+  #connect(from: Side, output: Extract<IceOutput, { type: 'open-connection' }>): void {
+    const to = this.other(from)
+    const { connection, remote, local } = output
+    const listener = [...to.sockets].find(([, address]) => address.equals(remote))
+    const port = local.port === 9 ? 40_000 + (connection % 1000) : local.port
+    this.#schedule(later(this.now, this.delayMs * 2), () => {
+      if (listener === undefined) {
+        from.agent.connectionFailed(connection, 'ECONNREFUSED', this.now)
+        this.drain(from)
+        return
+      }
+      const accepted = socketId(this.#nextAccepted++)
+      const pair = {
+        ends: [
+          { side: from, socket: connection },
+          { side: to, socket: accepted },
+        ],
+      }
+      for (const end of pair.ends) this.#connections.set(`${end.side.name} ${end.socket}`, pair)
+      from.sockets.set(connection, local.withPort(port))
+      to.sockets.set(accepted, remote)
+      to.agent.connectionAccepted(accepted, listener[0])
+      from.agent.connectionOpened(connection, this.now)
+      this.drain(from)
+    })
   }
 
   #schedule(at: Instant, run: () => void): void {
@@ -182,22 +341,48 @@ export class IceHarness {
       delivery.run()
       return true
     }
-    const { agent } = timeout!.of
+    this.timeouts++
+    const { agent, name } = timeout!.of
     agent.handleTimeout(this.now)
     this.drain(timeout!.of)
     const next = agent.pollTimeout()
-    if (next !== undefined && next <= this.now)
-      throw new Error(`${timeout!.of.name} wants to be called again at once`)
+    if (next !== undefined && next <= this.now) throw new Error(`${name} wants to be called again at once`)
     return true
   }
 }
 
-function side(name: string, options: IceAgentOptions, seed: number): Side {
-  return { name, agent: new IceAgent(options, seededRandom(seed)), sockets: new Map(), outputs: [] }
+function side(
+  name: string,
+  options: IceAgentOptions,
+  seed: number,
+  nat: NatBehavior | undefined,
+  external: string,
+): Side {
+  return {
+    name,
+    agent: new IceAgent(options, seededRandom(seed)),
+    sockets: new Map(),
+    outside: new Set(),
+    outputs: [],
+    received: [],
+    nat: nat === undefined ? undefined : new TinyNat(nat, external),
+  }
 }
 
-export function decode(packet: Packet): Message {
+export function decode(packet: { readonly bytes: Uint8Array }): Message {
   const message = decodeMessage(packet.bytes)
   if (typeof message === 'string') throw new Error(`not STUN: ${message}`)
   return message
+}
+
+/** Where both sides send, as `host → address`. */
+export function pathOf(of: Side): string | undefined {
+  const path = of.agent.sendPath()
+  return path && `${of.sockets.get(path.socket)} → ${formatAddress(path.destination)}`
+}
+
+/** The types of the selected pair, ours and theirs, such as `srflx/prflx`. */
+export function selectedTypes(of: Side): string | undefined {
+  const pair = of.agent.pairs().find(({ isNominated }) => isNominated)
+  return pair && `${pair.local.type}/${pair.remote.type}`
 }
