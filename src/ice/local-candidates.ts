@@ -55,11 +55,12 @@ export function localCandidateOf(
   }
 }
 
-/** In the order of arrival, IPv6 and IPv4 in turns with IPv6 first (RFC 8421 §4). */
+/** In the order of arrival, IPv6 and IPv4 in turns with IPv6 first (RFC 8421 §4); 65535 where there is only one. */
 function nextPreference(gathered: GatheredCandidate, generation: Generation): number {
   const isV4 = isIPv4(gathered.address)
-  const before = generation.locals.filter(
-    (candidate) => candidate.type === gathered.type && isIPv4(candidate.address) === isV4,
-  ).length
-  return maxLocalPreference - 2 * before - (isV4 ? 1 : 0)
+  const [v4, v6] = [true, false].map((wanted) =>
+    generation.locals.filter(({ type, address }) => type === gathered.type && isIPv4(address) === wanted),
+  )
+  if (isV4) return maxLocalPreference - 2 * v4!.length - (v6!.length > 0 ? 1 : 0)
+  return maxLocalPreference - 2 * v6!.length
 }

@@ -95,7 +95,7 @@ export class TcpPairs {
   /** The first answer on a connection was no STUN: whoever is there is not the peer (RFC 6544 §7.1). */
   notThePeer(connection: SocketId, now: Instant): void {
     for (const pair of this.#generation.set.pairs()) {
-      if (pair.socket !== connection || pair.isAuthenticated) continue
+      if (pair.socket !== connection || pair.local.protocol !== 'tcp' || pair.isAuthenticated) continue
       this.#actions.failed(pair, 'not-an-ice-peer', undefined, now)
       this.close(pair)
       return

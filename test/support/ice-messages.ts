@@ -81,7 +81,8 @@ export function successTo(
 export function errorTo(
   transactionId: Uint8Array,
   code: number,
-  password: string | undefined = peerCredentials.pwd,
+  /** null: not signed at all. */
+  password: string | null = peerCredentials.pwd,
 ): Uint8Array {
   return encodeMessage(
     {
@@ -91,8 +92,16 @@ export function errorTo(
       attributes: [['ERROR-CODE', { code, reason: '' }]],
     },
     {
-      integrity: password === undefined ? [] : [{ algorithm: 'sha1', key: shortTermKey(password) }],
+      integrity: password === null ? [] : [{ algorithm: 'sha1', key: shortTermKey(password) }],
       fingerprint: true,
     },
+  )
+}
+
+/** A response with none of what a response has to have. */
+export function emptySuccessTo(transactionId: Uint8Array): Uint8Array {
+  return encodeMessage(
+    { class: 'success', method: 'Binding', transactionId, attributes: [] },
+    { integrity: [{ algorithm: 'sha1', key: shortTermKey(peerCredentials.pwd) }], fingerprint: true },
   )
 }
