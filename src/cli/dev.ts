@@ -18,16 +18,14 @@ export function newDevUser(given: readonly StaticUser[] | undefined, random: Ran
 }
 
 /** What was given, on loopback unless told otherwise, with peers on loopback allowed. */
-export function devConfig(given: ServeConfig, user: DevUser): ServeConfig {
-  const loopback = {
-    transport: 'udp',
-    address: TransportAddress.of('127.0.0.1', 3478),
-    isOptional: false,
-  } as const
+export function devConfig(given: ServeConfig, user: DevUser, random: Random): ServeConfig {
+  const address = TransportAddress.of('127.0.0.1', 3478)
+  const loopback = (['udp', 'tcp'] as const).map((transport) => ({ transport, address, isOptional: false }))
   return {
     ...given,
-    listen: given.listen === defaultConfig.listen ? [loopback] : given.listen,
+    listen: given.listen === defaultConfig.listen ? loopback : given.listen,
     users: given.users.length > 0 ? given.users : [user],
+    secrets: given.secrets.length > 0 ? given.secrets : [random.bytes(24)],
     noAuth: false,
     allowPeers: [...given.allowPeers, parseAddressRange('127.0.0.0/8'), parseAddressRange('::1')],
     allowLegacyChannels: true,
@@ -35,13 +33,17 @@ export function devConfig(given: ServeConfig, user: DevUser): ServeConfig {
 }
 
 /** What a newcomer reads: the address, the JSON to paste, and what to try next. At most 80 columns. */
-export function devScreen(listening: TransportAddress, { name, password }: DevUser): string {
+export function devScreen(
+  listening: TransportAddress,
+  { name, password }: DevUser,
+  page: TransportAddress | undefined,
+): string {
   const { ip, port } = listening
   const host = listening.family === 'IPv6' ? `[${ip}]` : ip
   const login = `-u ${name} -w ${password}`
   return `
   turnpike is listening on udp://${host}:${port}, for this machine only.
-
+${page === undefined ? '' : `\n  A page to try it with: http://${page}/\n`}
   For RTCPeerConnection:
 
     { "iceServers": [{
@@ -63,3 +65,6 @@ export function devScreen(listening: TransportAddress, { name, password }: DevUs
 
 `
 }
+
+/** Where the page is served unless told otherwise. */
+export const devSignaling = { isSecure: false, address: TransportAddress.of('127.0.0.1', 3480) } as const

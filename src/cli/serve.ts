@@ -1,6 +1,7 @@
 /** `turnpike serve`: flags to a configuration, a running server, and its end by a signal. */
 
 import { Command, Option } from 'commander'
+import type { Host } from '../core/host.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import { NodeHost } from '../net/node-host.ts'
 import {
@@ -11,11 +12,12 @@ import {
 } from '../server/config.ts'
 import { createLog, type Log, type LogFormat, type LogLevel, logFormats, logLevels } from '../server/log.ts'
 import { type RunningServer, startServer } from '../server/server.ts'
+import type { Site } from '../signaling/site.ts'
 import type { AlternateServer } from '../turn/alternate-server.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
 import { addCredentialFlags, type CredentialFlags, credentialsConfigOf } from './credential-flags.ts'
-import { devConfig, devScreen, newDevUser } from './dev.ts'
+import { devConfig, devScreen, devSignaling, newDevUser } from './dev.ts'
 import { addLimitFlags, type LimitFlags, limitsConfigOf } from './limit-flags.ts'
 import {
   parseAlternateServer,
@@ -26,9 +28,10 @@ import {
   parseRelayAddress,
   repeatable,
 } from './parse-options.ts'
+import { addSignalingFlags, openSignaling, type SignalingFlags } from './signaling-flags.ts'
 import { addStreamFlags, type StreamFlags, streamsConfigOf } from './stream-flags.ts'
 
-interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags {
+interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags, SignalingFlags {
   readonly listen?: readonly ListenAddress[]
   readonly relayAddress?: readonly TransportAddress[]
   readonly externalAddress?: readonly ExternalAddress[]
@@ -86,6 +89,7 @@ export function serveCommand(): Command {
     .option('--allow-legacy-channels', 'accept channel numbers up to 0x7fff (RFC 5766 clients)')
   addStreamFlags(command)
   addLimitFlags(command)
+  addSignalingFlags(command)
   return command
     .addOption(
       new Option('--log-level <level>', 'what is logged, on stderr').choices([...logLevels]).default('info'),
@@ -109,11 +113,39 @@ async function serve(flags: ServeFlags): Promise<void> {
   })
   const given = configOf(flags, log)
   const devUser = flags.dev === true ? newDevUser(flags.user, host.random) : undefined
-  const server = await startServer(devUser === undefined ? given : devConfig(given, devUser), host, log)
+  const config = devUser === undefined ? given : devConfig(given, devUser, host.random)
+  const server = await startServer(config, host, log)
+  const site = await openSite(flags, config, server, host, log)
   process.stdout.on('error', () => {})
-  if (devUser !== undefined) process.stderr.write(devScreen(server.listeners[0]!.address, devUser))
-  process.stdout.write(`${JSON.stringify(listeningEvent(server, flags.relayPorts))}\n`)
+  if (devUser !== undefined) {
+    process.stderr.write(devScreen(server.listeners[0]!.address, devUser, site?.address))
+  }
+  process.stdout.write(`${JSON.stringify(listeningEvent(server, flags.relayPorts, site))}\n`)
   await closedBySignal(server)
+  await site?.close()
+}
+
+/** Signaling, where it is asked for; what has been opened before is closed when it fails. */
+async function openSite(
+  flags: ServeFlags,
+  config: ServeConfig,
+  server: RunningServer,
+  host: Host,
+  log: Log,
+): Promise<Site | undefined> {
+  try {
+    const signaling = flags.signaling ?? (flags.dev === true ? devSignaling : undefined)
+    return await openSignaling(
+      { ...flags, ...(signaling === undefined ? {} : { signaling }) },
+      config,
+      server,
+      host,
+      log,
+    )
+  } catch (error) {
+    server.close()
+    throw error
+  }
 }
 
 function configOf(flags: ServeFlags, log: Log): ServeConfig {
@@ -133,7 +165,7 @@ function configOf(flags: ServeFlags, log: Log): ServeConfig {
 }
 
 /** The one line on stdout, for the program that has started us. */
-function listeningEvent(server: RunningServer, ports: PortRange): object {
+function listeningEvent(server: RunningServer, ports: PortRange, site: Site | undefined): object {
   return {
     event: 'listening',
     listeners: server.listeners.map(({ transport, address: { ip, port } }) => ({
@@ -148,6 +180,7 @@ function listeningEvent(server: RunningServer, ports: PortRange): object {
       })),
       ports: `${ports.min}-${ports.max}`,
     },
+    ...(site === undefined ? {} : { signaling: { address: site.address.ip, port: site.address.port } }),
   }
 }
 

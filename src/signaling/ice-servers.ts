@@ -13,7 +13,11 @@ export interface RestCredentials {
 }
 
 /** Credentials for `user` that are good until `expiry`. */
-export function mintCredentials(secret: string, user: string, expiry: EpochSeconds): RestCredentials {
+export function mintCredentials(
+  secret: string | Uint8Array,
+  user: string,
+  expiry: EpochSeconds,
+): RestCredentials {
   const username = user === '' ? `${expiry}` : `${expiry}:${user}`
   return { username, credential: createHmac('sha1', secret).update(username).digest('base64') }
 }

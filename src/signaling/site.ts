@@ -5,7 +5,7 @@
 
 import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { createServer as createSecureServer } from 'node:https'
+import { createServer as createSecureServer, Server as SecureServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { extname, join, normalize, sep } from 'node:path'
 import { TurnpikeError } from '../core/errors.ts'
@@ -20,23 +20,25 @@ import { type SignalingEvents, type SignalingServer, serveSignaling } from './se
 export interface SiteOptions {
   readonly address: TransportAddress
   /** Serves https and wss, which pages need for the camera unless they come from this very machine. */
-  readonly tls?: TlsCertificate
+  readonly tls?: TlsCertificate | undefined
   /** The secret shared with the TURN server. */
-  readonly secret: string
+  readonly secret: string | Uint8Array
   /** `stun:` and `turn:` URIs as clients are to use them. */
   readonly iceUrls: readonly string[]
   /** How long minted credentials are good for. */
   readonly credentialSeconds: number
   /** Whoever joins has to show it, or a token minted with it; undefined admits everybody. */
   readonly key: string | undefined
-  readonly origins?: readonly string[]
+  readonly origins?: readonly string[] | undefined
   /** A folder whose files are served; undefined serves signaling alone. */
-  readonly files?: string
+  readonly files?: string | undefined
 }
 
 export interface Site {
   readonly address: TransportAddress
   readonly signaling: SignalingServer
+  /** Serves new connections with this one. Throws for what is no certificate, and keeps the old one. */
+  setCertificate(certificate: TlsCertificate): void
   /** Closes every connection. Resolves when the port is free. */
   close(): Promise<void>
 }
@@ -79,6 +81,9 @@ export async function openSite(
   return {
     address: TransportAddress.of(bound.address, bound.port),
     signaling,
+    setCertificate: ({ certificate, key }) => {
+      if (http instanceof SecureServer) http.setSecureContext({ cert: certificate, key })
+    },
     close: () => close(http, signaling),
   }
 }
@@ -95,7 +100,11 @@ function listen(http: Server, address: TransportAddress): Promise<void> {
   return new Promise((resolve, reject) => {
     http.once('error', (cause: NodeJS.ErrnoException) =>
       reject(
-        new TurnpikeError('listen-failed', `cannot serve signaling on ${address} (${cause.code})`, { cause }),
+        new TurnpikeError(
+          'listen-failed',
+          `cannot serve signaling on ${address} (${cause.code}); --signaling http://ADDRESS:PORT chooses another`,
+          { cause },
+        ),
       ),
     )
     http.listen({ host: address.ip, port: address.port }, resolve)
