@@ -23,6 +23,8 @@ export class Call {
   readonly connection: RTCPeerConnection
   readonly #handlers: CallHandlers
   readonly #options: CallOptions
+  /** The session of the last description from the peer: another one means that it has begun anew. */
+  remoteSession: string | undefined
   #chat: RTCDataChannel | undefined
   #isMakingOffer = false
   #ignoresOffer = false
@@ -31,7 +33,7 @@ export class Call {
   constructor(options: CallOptions, handlers: CallHandlers) {
     this.#options = options
     this.#handlers = handlers
-    this.connection = new RTCPeerConnection(this.#configuration(options.relayOnly))
+    this.connection = new RTCPeerConnection(configurationOf(options))
     const { connection } = this
     connection.onnegotiationneeded = () => this.#offer()
     connection.onicecandidate = ({ candidate }) =>
@@ -57,24 +59,14 @@ export class Call {
     if (this.#chat?.readyState === 'open') this.#chat.send(text)
   }
 
-  /** Moves the call, while it goes on, to the relay or away from it. */
-  setRelayOnly(relayOnly: boolean): void {
-    this.connection.setConfiguration(this.#configuration(relayOnly))
-    this.connection.restartIce()
+  get isCaller(): boolean {
+    return this.#options.isCaller
   }
 
   close(): void {
     this.connection.onconnectionstatechange = null
     this.#handlers.chatOpen(false)
     this.connection.close()
-  }
-
-  #configuration(relayOnly: boolean): RTCConfiguration {
-    return {
-      iceServers: this.#options.iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
-      iceTransportPolicy: relayOnly ? 'relay' : 'all',
-      bundlePolicy: 'max-bundle',
-    }
   }
 
   /** The callee waits for the offer with it: then its tracks go into the answer, and no second round is needed. */
@@ -101,6 +93,7 @@ export class Call {
       description.type === 'offer' && (this.#isMakingOffer || connection.signalingState !== 'stable')
     this.#ignoresOffer = this.#options.isCaller && collides
     if (this.#ignoresOffer) return
+    this.remoteSession = sessionOf(description)
     await connection.setRemoteDescription(description)
     if (description.type !== 'offer') return
     this.#addMedia()
@@ -112,8 +105,10 @@ export class Call {
     try {
       await this.connection.addIceCandidate(candidate ?? undefined)
     } catch (error) {
-      // Candidates of an offer that was ignored fit nothing.
-      if (!this.#ignoresOffer) throw error
+      // Candidates of an offer that was ignored, or of a session before this one, fit nothing.
+      const ufrag = candidate?.usernameFragment
+      const isOurs = ufrag == null || this.connection.remoteDescription?.sdp.includes(`a=ice-ufrag:${ufrag}`)
+      if (!this.#ignoresOffer && isOurs === true) throw error
     }
   }
 
@@ -132,4 +127,17 @@ export class Call {
     }
     if (channel.readyState === 'open') this.#handlers.chatOpen(true)
   }
+}
+
+function configurationOf({ iceServers, relayOnly }: CallOptions): RTCConfiguration {
+  return {
+    iceServers: iceServers.map((server) => ({ ...server, urls: [...server.urls] })),
+    iceTransportPolicy: relayOnly ? 'relay' : 'all',
+    bundlePolicy: 'max-bundle',
+  }
+}
+
+/** The session that a description belongs to, by its origin line (RFC 8866 §5.2). */
+export function sessionOf({ sdp }: RTCSessionDescriptionInit): string {
+  return /^o=\S+ (\S+)/m.exec(sdp ?? '')?.[1] ?? ''
 }

@@ -111,6 +111,10 @@ function showPhase(phase: Phase): void {
   elements.call.hidden = phase.type === 'idle' || phase.type === 'ringing'
   elements.lobby.hidden = room === undefined || !elements.call.hidden
   clearInterval(pathTimer)
+  if (phase.type === 'opening') {
+    elements.messages.replaceChildren()
+    for (const button of [elements.microphone, elements.camera]) button.setAttribute('aria-pressed', 'true')
+  }
   if (phase.type === 'calling') showCalling(phase.peer, 'waiting for an answer')
   else if (phase.type === 'opening') showCalling(phase.peer, 'opening camera and microphone')
   else if (phase.type === 'in-call') showCall(phase)
@@ -126,7 +130,6 @@ function showCalling(peer: PeerSummary, state: string): void {
   elements.callState.dataset.state = 'new'
   elements.remoteName.textContent = nameOf(peer)
   elements.path.replaceChildren()
-  elements.messages.replaceChildren()
   elements.text.disabled = true
   notice('')
 }
@@ -135,7 +138,6 @@ function showCall({ peer, call, media }: Extract<Phase, { type: 'in-call' }>): v
   showCalling(peer, 'connecting')
   elements.callTitle.textContent = `Call with ${nameOf(peer)}`
   elements.own.srcObject = media
-  for (const button of [elements.microphone, elements.camera]) button.setAttribute('aria-pressed', 'true')
   const reader = new PathReader(call.connection)
   const update = async () => drawPath(elements.path, await reader.read(), nameOf(peer))
   pathTimer = setInterval(update, readPathEveryMs)

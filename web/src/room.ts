@@ -1,8 +1,8 @@
 /** What happens in a room: who is there, who calls whom, and the one call that may be going on. */
 
 import { SignalingClient } from '../../src/signaling/client.ts'
-import type { Addressed, IceServer, PeerSummary } from '../../src/signaling/protocol.ts'
-import { Call } from './call.ts'
+import type { Addressed, IceServer, PeerSummary, SignalData } from '../../src/signaling/protocol.ts'
+import { Call, sessionOf } from './call.ts'
 import { openMedia } from './media.ts'
 
 export type Phase =
@@ -118,9 +118,14 @@ export class Room {
     this.#during('in-call')?.call.say(text)
   }
 
+  /**
+   * For this call and those after it. A browser keeps a direct path that works, whatever its policy says since: the
+   * call gets a new connection, which the peer knows by its session.
+   */
   setRelayOnly(relayOnly: boolean): void {
     this.#relayOnly = relayOnly
-    this.#during('in-call')?.call.setRelayOnly(relayOnly)
+    const inCall = this.#during('in-call')
+    if (inCall !== undefined) this.#connect(inCall.peer, inCall.media, true)
   }
 
   /** Leaves the room. No handler is called afterwards. */
@@ -148,11 +153,25 @@ export class Room {
         if (this.#isWith(peer.id)) this.#end(`${nameOf(peer)} hung up`)
         return
       case 'signal':
-        if (!this.#isWith(peer.id)) return
-        this.#during('in-call')
-          ?.call.receive(message.data)
-          .catch((error) => this.#handlers.notice(`What ${nameOf(peer)} sent does not fit: ${error}`))
+        if (this.#isWith(peer.id)) this.#signalled(peer, message.data)
     }
+  }
+
+  #signalled(peer: PeerSummary, data: SignalData): void {
+    const inCall = this.#during('in-call')
+    if (inCall === undefined) return
+    let { call } = inCall
+    if ('description' in data && data.description.type === 'offer') {
+      const session = sessionOf(data.description)
+      const isAnew = call.remoteSession !== undefined && call.remoteSession !== session
+      const isCrossing = call.remoteSession === undefined && call.isCaller
+      // Both have begun anew at the same time: one of the two gives way.
+      if (isCrossing && (this.#signaling.id ?? '') < peer.id) return
+      if (isAnew || isCrossing) call = this.#connect(peer, inCall.media, false)
+    }
+    call
+      .receive(data)
+      .catch((error) => this.#handlers.notice(`What ${nameOf(peer)} sent does not fit: ${error}`))
   }
 
   #called(peer: PeerSummary): void {
@@ -176,7 +195,14 @@ export class Room {
       stop(media)
       return false
     }
-    const call = new Call(
+    this.#connect(peer, media, isCaller)
+    return true
+  }
+
+  /** Gives the call with the peer a connection, in place of the one that it may have. */
+  #connect(peer: PeerSummary, media: MediaStream, isCaller: boolean): Call {
+    this.#during('in-call')?.call.close()
+    const call: Call = new Call(
       { isCaller, iceServers: this.#iceServers, relayOnly: this.#relayOnly, media },
       {
         send: (data) => this.#signaling.signal(peer.id, data),
@@ -190,7 +216,7 @@ export class Room {
       },
     )
     this.#setPhase({ type: 'in-call', peer, call, media })
-    return true
+    return call
   }
 
   #peerLeft(id: string): void {
