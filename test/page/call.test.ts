@@ -1,0 +1,143 @@
+/** The page as people use it: two browsers, a call, and the path that it takes. */
+
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { buildPage, joinRoom, launchBrowser } from '../support/browser.ts'
+import { type Child, missingPrograms, startCli } from '../support/programs.ts'
+
+const missing = missingPrograms('the page in Chromium', ['chromium'], 'apt-get install chromium')
+
+const dev = ['serve', '--dev', '--signaling', 'http://127.0.0.1:0']
+
+describe.skipIf(missing.length > 0)('the page', { timeout: 240_000 }, () => {
+  let browser: Browser
+  let server: Child
+  let url: string
+  const faults: string[] = []
+
+  beforeAll(async () => {
+    buildPage()
+    browser = await launchBrowser()
+  }, 240_000)
+
+  afterAll(() => browser?.close())
+
+  beforeEach(() => serve(['--listen', 'udp://127.0.0.1:0', '--listen', 'tcp://127.0.0.1:0']))
+
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close()
+    await server.stop()
+    expect(faults.splice(0)).toEqual([])
+  })
+
+  async function serve(flags: readonly string[]): Promise<void> {
+    server = startCli([...dev, ...flags], { timeoutSeconds: 240 })
+    const [line] = await server.waitFor(/^\{"event":"listening".*\}$/m)
+    url = `http://127.0.0.1:${JSON.parse(line).signaling.port}/`
+  }
+
+  async function join(name: string): Promise<Page> {
+    return joinRoom(browser, url, name, faults)
+  }
+
+  /** Ann calls Bob, who accepts. */
+  async function connect(ann: Page, bob: Page): Promise<void> {
+    await ann.click('button[aria-label="Call Bob"]')
+    await bob.waitForSelector('text=Ann is calling')
+    await bob.click('#accept')
+    for (const page of [ann, bob]) await page.waitForSelector('#call-state[data-state=connected]')
+  }
+
+  it('carries picture and chat both ways, directly', async () => {
+    const [ann, bob] = [await join('Ann'), await join('Bob')]
+    await connect(ann, bob)
+    for (const page of [ann, bob]) await seesMoving(page)
+    await say(ann, 'hello Bob')
+    await bob.waitForSelector('#messages >> text=hello Bob')
+    await say(bob, 'hello Ann')
+    await ann.waitForSelector('#messages >> text=hello Ann')
+    for (const page of [ann, bob]) await page.waitForSelector('#path >> text=Direct')
+    await ann.click('#hang-up')
+    await bob.waitForSelector('#status >> text=Ann hung up')
+    for (const page of [ann, bob]) await page.waitForSelector('#lobby:not([hidden])')
+  })
+
+  it('moves a call to the relay and back while it goes on', async () => {
+    const [ann, bob] = [await join('Ann'), await join('Bob')]
+    await connect(ann, bob)
+    await ann.check('#relay-only')
+    for (const page of [ann, bob]) await page.waitForSelector('#path >> text=Through TURN')
+    for (const page of [ann, bob]) await seesMoving(page)
+    await say(ann, 'through the relay')
+    await bob.waitForSelector('#messages >> text=through the relay')
+    await ann.uncheck('#relay-only')
+    for (const page of [ann, bob]) await page.waitForSelector('#path >> text=Direct')
+  })
+
+  it('goes through the relay over TCP where there is no UDP', async () => {
+    await server.stop()
+    await serve(['--listen', 'tcp://127.0.0.1:0'])
+    const [ann, bob] = [await join('Ann'), await join('Bob')]
+    for (const page of [ann, bob]) await page.evaluate("document.getElementById('relay-only').click()")
+    await connect(ann, bob)
+    await ann.waitForSelector('#path >> text=over TCP')
+    for (const page of [ann, bob]) await seesMoving(page)
+  })
+
+  it('lets people decline, by the keyboard too', async () => {
+    const [ann, bob] = [await join('Ann'), await join('Bob')]
+    for (const decline of [() => bob.click('#decline'), () => bob.keyboard.press('Escape')]) {
+      await ann.click('button[aria-label="Call Bob"]')
+      await bob.waitForSelector('text=Ann is calling')
+      await decline()
+      await ann.waitForSelector('#status >> text=Bob declined')
+    }
+  })
+
+  it('connects two people who call each other at the same time', async () => {
+    const [ann, bob] = [await join('Ann'), await join('Bob')]
+    await Promise.all([
+      ann.click('button[aria-label="Call Bob"]'),
+      bob.evaluate('document.querySelector(\'button[aria-label="Call Ann"]\').click()'),
+    ])
+    const accept = bob.click('#accept', { timeout: 5000 }).catch(() => {})
+    const acceptToo = ann.click('#accept', { timeout: 5000 }).catch(() => {})
+    await Promise.all([accept, acceptToo])
+    for (const page of [ann, bob]) await page.waitForSelector('#call-state[data-state=connected]')
+  })
+
+  it('shows a peer that vanishes as gone', async () => {
+    const other = await launchBrowser()
+    try {
+      const [ann, bob] = [await join('Ann'), await joinRoom(other, url, 'Bob', [])]
+      await connect(ann, bob)
+    } finally {
+      await other.close()
+    }
+    const [ann] = browser.contexts()[0]!.pages()
+    await ann!.waitForSelector('#status >> text=Bob is gone')
+    await ann!.waitForSelector('text=Nobody else is here')
+  })
+
+  it('survives a lost connection to the server without ending the call', async () => {
+    const [ann, bob] = [await join('Ann'), await join('Bob')]
+    await connect(ann, bob)
+    await server.stop()
+    await ann.waitForSelector('#status >> text=Connecting to the server')
+    await say(ann, 'still there?')
+    await bob.waitForSelector('#messages >> text=still there?')
+    faults.length = 0
+  })
+})
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.fill('#text', text)
+  await page.press('#text', 'Enter')
+}
+
+/** Frames are decoded, and go on being so. */
+async function seesMoving(page: Page): Promise<void> {
+  const frames = "document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames"
+  const before = Number(await page.evaluate(frames))
+  await expect.poll(() => page.evaluate(frames), { timeout: 60_000 }).toBeGreaterThan(before + 10)
+}
