@@ -240,6 +240,8 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   #handleRequest(message: Message, method: MethodName, { socket, source }: Datagram, now: Instant): void {
+    // What is over by now is gone, however late the timer: a number or a port may be asked for that it held.
+    this.handleTimeout(now)
     const known = this.#state.allocations.findByClient(socket, source)
     const authentication = this.#authenticator.authenticate({ message, method, source, known }, now)
     const reply = {
