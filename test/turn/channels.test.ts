@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import type { Attribute } from '../../src/stun/attributes.ts'
-import { limits } from '../../src/turn/options.ts'
+import { defaultLimits } from '../../src/turn/options.ts'
 import { codeOf, peer6, peerA, peerB, TurnHarness, text } from '../support/turn-harness.ts'
 
 function allocated(options: ConstructorParameters<typeof TurnHarness>[0] = {}) {
@@ -181,7 +181,7 @@ describe('ChannelBind', () => {
 
   it('takes so many channels, answers 508 to more, and refreshes those that are there', () => {
     const { client } = allocated()
-    for (let i = 0; i < limits.channelsPerAllocation; i++) {
+    for (let i = 0; i < defaultLimits.maxChannels; i++) {
       expect(client.bindChannel(0x4000 + i, peerA.withPort(1000 + i)).class).toBe('success')
     }
     expect(codeOf(client.bindChannel(0x4fff, peerA.withPort(1)))).toBe(508)

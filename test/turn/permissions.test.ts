@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../src/core/transport-address.ts'
-import { limits } from '../../src/turn/options.ts'
+import { defaultLimits } from '../../src/turn/options.ts'
 import { codeOf, peer6, peerA, peerB, TurnHarness, text } from '../support/turn-harness.ts'
 
 function allocated(options: ConstructorParameters<typeof TurnHarness>[0] = {}) {
@@ -137,7 +137,7 @@ describe('CreatePermission', () => {
 
   it('takes so many permissions, answers 508 to more, refreshes those that are there, and takes new ones when they end', () => {
     const { harness, client } = allocated()
-    const peers = Array.from({ length: limits.permissionsPerAllocation }, (_, i) =>
+    const peers = Array.from({ length: defaultLimits.maxPermissions }, (_, i) =>
       TransportAddress.of(`8.8.${i >> 8}.${i & 255}`, 1),
     )
     for (let i = 0; i < peers.length; i += 16)
