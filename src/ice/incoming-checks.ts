@@ -1,5 +1,6 @@
 /** What follows from a check of the peer that was accepted (RFC 8445 §7.3.1.3 to §7.3.1.5, §7.3.2). */
 
+import { isSameIp } from '../core/ip.ts'
 import type { Instant } from '../core/time.ts'
 import type { LocalCandidate, RemoteCandidate, TcpType } from './candidate.ts'
 import type { CandidatePair } from './candidate-pair.ts'
@@ -11,6 +12,12 @@ import type { Session } from './session.ts'
 
 /** What the other end of a connection is that has come in at, or been opened from, a candidate of ours. */
 const tcpCounterpart: Readonly<Record<TcpType, TcpType>> = { active: 'passive', passive: 'active', so: 'so' }
+
+/**
+ * Limit: two NATs that give each destination another port make a new address of every check and of every answer, and no
+ * answer comes from where the check went. So many addresses of one host are followed; further ones are answered only.
+ */
+const maxFollowedAddresses = 8
 
 export class IncomingChecks {
   readonly #session: Session
@@ -47,12 +54,22 @@ export class IncomingChecks {
 
   /** RFC 8445 §7.3.1.3, §7.3.1.4: a pair that is on no list yet, and maybe a remote candidate that nobody has told us of. */
   #newPair(local: LocalCandidate, request: EarlyCheck): CandidatePair | undefined {
+    if (this.#leadsNowhere(request)) return undefined
     const { stream, protocol } = local
     const tcpType = local.tcpType === undefined ? undefined : tcpCounterpart[local.tcpType]
     const remote =
       this.#generation.findRemote(stream, protocol, tcpType, request.source) ??
       this.#learn(local, tcpType, request)
     return this.#generation.insertPair(local, remote, request.socket)
+  }
+
+  #leadsNowhere({ socket, source }: EarlyCheck): boolean {
+    let followed = 0
+    for (const { socket: from, failure, remote } of this.#generation.set.pairs()) {
+      if (from !== socket || failure !== 'non-symmetric-response') continue
+      if (isSameIp(remote.address, source)) followed++
+    }
+    return followed >= maxFollowedAddresses
   }
 
   #learn(local: LocalCandidate, tcpType: TcpType | undefined, request: EarlyCheck): RemoteCandidate {

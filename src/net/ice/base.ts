@@ -23,6 +23,8 @@ export interface IceBases {
   readonly lanes: readonly Lane[]
   /** From now on the agent may send from it. */
   add(base: IceBase, lane: Lane): SocketId
+  /** As `add`, for a connection that the agent has numbered. */
+  addAs(connection: SocketId, base: IceBase, lane: Lane): void
   /** It is gone, with its candidates and pairs; it is closed here. */
   remove(socket: SocketId): void
   gathered(candidate: GatheredCandidate): void

@@ -6,7 +6,7 @@
 
 import type { Host } from '../../core/host.ts'
 import { datagramOf, type SocketId, socketId } from '../../core/sans-io.ts'
-import { later } from '../../core/time.ts'
+import { type Instant, later } from '../../core/time.ts'
 import { type AddressWords, TransportAddress } from '../../core/transport-address.ts'
 import { IceAgent } from '../../ice/agent.ts'
 import type { CandidateDescription } from '../../ice/candidate.ts'
@@ -14,6 +14,7 @@ import { candidateFilters } from '../../ice/candidate-filter.ts'
 import type { IceCredentials, IceDescription } from '../../ice/credentials.ts'
 import type { GatheredCandidate } from '../../ice/gathered-candidate.ts'
 import { chooseInterfaces } from '../../ice/interfaces.ts'
+import { describeByName } from '../../ice/mdns.ts'
 import type { IceEvent, IceOutput, IceState, PairSummary } from '../../ice/outputs.ts'
 import type { RemoteCandidateVerdict } from '../../ice/remote-candidates.ts'
 import type { SendPath } from '../../ice/send-path.ts'
@@ -22,10 +23,12 @@ import { isSecure, parseServerUri, type ServerUri } from '../../stun/uri.ts'
 import { resolveServer } from '../resolve-server.ts'
 import { Alarm } from './alarm.ts'
 import type { IceBase, IceBases, Lane } from './base.ts'
+import { HostNames } from './host-names.ts'
 import { HostSockets } from './host-sockets.ts'
 import { type IceTransportOptions, listServers, transportDefaults } from './options.ts'
 import { ReflexiveGatherer } from './reflexive.ts'
 import { isRelayed, Relays } from './relays.ts'
+import { type ConnectionListener, TcpBases } from './tcp-bases.ts'
 
 export type IceTransportEvent =
   | IceEvent
@@ -83,6 +86,8 @@ class Transport implements IceTransport, IceBases {
   readonly #hostSockets: HostSockets
   readonly #reflexive: ReflexiveGatherer
   readonly #relays: Relays
+  readonly #tcp: TcpBases
+  readonly #names: HostNames
   /** Each ends the search for one server's addresses. */
   readonly #resolutions = new Set<() => void>()
   readonly #interfacePoll: Alarm
@@ -100,9 +105,13 @@ class Transport implements IceTransport, IceBases {
     this.lanes = lanesOf(options)
     const isRelayOnly = options.transportPolicy === 'relay'
     const { gatherFilter = candidateFilters.all } = options
+    this.#names = new HostNames(host)
+    const describe =
+      options.mdns === 'hide' ? describeByName((address) => this.#names.nameOf(address)) : undefined
     this.#agent = new IceAgent(
       {
         ...options,
+        ...(describe && { describe }),
         gatherFilter: (candidate) =>
           gatherFilter(candidate) && (!isRelayOnly || candidateFilters.relay(candidate)),
       },
@@ -116,6 +125,7 @@ class Transport implements IceTransport, IceBases {
     this.#reflexive = new ReflexiveGatherer(this, deadlineMs)
     this.#hostSockets = new HostSockets(this, this.#reflexive, options.portRange)
     this.#relays = new Relays(this, { deadlineMs, tls: options.tls }, () => this.#endIfDone())
+    this.#tcp = new TcpBases(this, options.tcp ?? [], this.#connections())
     this.#interfacePoll = new Alarm(host.clock, () => this.#lookAtInterfaces())
   }
 
@@ -205,6 +215,9 @@ class Transport implements IceTransport, IceBases {
     this.#resolutions.clear()
     this.#reflexive.close()
     this.#hostSockets.close()
+    this.#tcp.close()
+    for (const { base } of this.#bases.values()) base.close()
+    this.#names.close()
     this.#relays.close()
     if (this.#relays.isEmpty) {
       this.host.clock.schedule(this.host.clock.now(), () => this.#handlers.event({ type: 'closed' }))
@@ -215,6 +228,10 @@ class Transport implements IceTransport, IceBases {
     const id = socketId(this.#nextSocket++)
     this.#bases.set(id, { base, lane })
     return id
+  }
+
+  addAs(connection: SocketId, base: IceBase, lane: Lane): void {
+    this.#bases.set(connection, { base, lane })
   }
 
   remove(socket: SocketId): void {
@@ -256,6 +273,7 @@ class Transport implements IceTransport, IceBases {
     const isPending =
       this.#resolutions.size > 0 ||
       this.#hostSockets.isPending ||
+      this.#tcp.isPending ||
       this.#reflexive.isPending ||
       this.#relays.isPending
     if (isPending) return
@@ -283,7 +301,10 @@ class Transport implements IceTransport, IceBases {
     if (addresses !== this.#addresses) {
       const isFirst = this.#addresses === ''
       this.#addresses = addresses
-      if (this.#options.transportPolicy !== 'relay') this.#hostSockets.update(chosen)
+      if (this.#options.transportPolicy !== 'relay') {
+        this.#hostSockets.update(chosen)
+        this.#tcp.update(chosen)
+      }
       if (!isFirst) this.#relays.move()
     }
     if (this.#options.continualGathering === true) {
@@ -323,8 +344,14 @@ class Transport implements IceTransport, IceBases {
         this.#bases.get(output.socket)?.base.send(output.bytes, output.destination)
         return
       case 'open-connection':
+        this.#tcp.connect(output.connection, output.socket, output.local, output.remote)
+        return
       case 'close-connection':
+        this.#bases.get(output.connection)?.base.close()
+        this.#bases.delete(output.connection)
+        return
       case 'resolve-name':
+        this.#resolveName(output.name)
         return
       case 'path':
         this.#pathChanged(output.path)
@@ -335,6 +362,31 @@ class Transport implements IceTransport, IceBases {
       default:
     }
     this.#handlers.event(output)
+  }
+
+  #resolveName(name: string): void {
+    const settle = (addresses: readonly TransportAddress[]) => {
+      if (this.#isClosed) return
+      for (const address of addresses) this.#relays.permit(address)
+      this.#agent.nameResolved(name, addresses, this.host.clock.now())
+      this.#drain()
+    }
+    if (this.#options.mdns === 'off') settle([])
+    else this.#names.resolve(name, settle)
+  }
+
+  #connections(): ConnectionListener {
+    const tell = (input: (now: Instant) => void) => {
+      if (this.#isClosed) return
+      input(this.host.clock.now())
+      this.#drain()
+    }
+    return {
+      accepted: (connection, socket) => this.#agent.connectionAccepted(connection, socket),
+      opened: (connection) => tell((now) => this.#agent.connectionOpened(connection, now)),
+      failed: (connection, reason) => tell((now) => this.#agent.connectionFailed(connection, reason, now)),
+      closed: (connection, reason) => tell((now) => this.#agent.connectionClosed(connection, reason, now)),
+    }
   }
 
   /** What goes through a relay for long goes through a channel. */
