@@ -40,7 +40,7 @@ export type BindPolicy = (address: TransportAddress) => string | undefined | 'la
 
 export class TurnHarness {
   readonly server: TurnServer
-  readonly random = seededRandom(1)
+  readonly random: ReturnType<typeof seededRandom>
   now: Instant = instant(1_000_000)
   outputs: ServerOutput[] = []
   #handled = 0
@@ -49,7 +49,8 @@ export class TurnHarness {
   readonly relaySockets = new Map<SocketId, TransportAddress>()
   #nextStream = firstStreamSocket
 
-  constructor(options: Partial<TurnServerOptions> = {}) {
+  constructor(options: Partial<TurnServerOptions> = {}, seed = 1) {
+    this.random = seededRandom(seed)
     this.server = new TurnServer(
       {
         realm,
