@@ -32,14 +32,7 @@ export async function startTurnpikeServer(
   const child = spawn(
     'taskset',
     [
-      ...[
-        '-c',
-        `${core}`,
-        process.execPath,
-        ...nodeFlags,
-        process.env.BENCH_SERVE ?? 'bin/turnpike.ts',
-        'serve',
-      ],
+      ...['-c', `${core}`, process.execPath, ...nodeFlags, 'bin/turnpike.ts', 'serve'],
       ...['--listen', `udp://127.0.0.1:${port}`, '--user', `${user}:${password}`],
       ...['--allow-peer', '127.0.0.0/8', '--unauthenticated-rate', '0', '--log-level', 'warn'],
       ...['--relay-ports', '20000-60000', ...flags],

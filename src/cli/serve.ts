@@ -18,6 +18,7 @@ import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
 import { addCredentialFlags, type CredentialFlags, credentialsConfigOf } from './credential-flags.ts'
 import { devConfig, devScreen, devSignaling, newDevUser } from './dev.ts'
+import { addIoFlags, type IoFlags, ioConfigOf } from './io-flags.ts'
 import { addLimitFlags, type LimitFlags, limitsConfigOf } from './limit-flags.ts'
 import {
   parseAlternateServer,
@@ -31,7 +32,7 @@ import {
 import { addSignalingFlags, openSignaling, type SignalingFlags } from './signaling-flags.ts'
 import { addStreamFlags, type StreamFlags, streamsConfigOf } from './stream-flags.ts'
 
-interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags, SignalingFlags {
+interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags, SignalingFlags, IoFlags {
   readonly listen?: readonly ListenAddress[]
   readonly relayAddress?: readonly TransportAddress[]
   readonly externalAddress?: readonly ExternalAddress[]
@@ -90,6 +91,7 @@ export function serveCommand(): Command {
   addStreamFlags(command)
   addLimitFlags(command)
   addSignalingFlags(command)
+  addIoFlags(command)
   return command
     .addOption(
       new Option('--log-level <level>', 'what is logged, on stderr').choices([...logLevels]).default('info'),
@@ -153,6 +155,7 @@ function configOf(flags: ServeFlags, log: Log): ServeConfig {
     ...credentialsConfigOf(flags, (message) => log.warn(message)),
     ...limitsConfigOf(flags),
     ...streamsConfigOf(flags),
+    ...ioConfigOf(flags),
     listen: flags.listen ?? defaultConfig.listen,
     relayAddresses: flags.relayAddress ?? [],
     externalAddresses: flags.externalAddress ?? [],
@@ -191,8 +194,7 @@ function closedBySignal(server: RunningServer): Promise<void> {
     const close = () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, close)
       process.off('SIGHUP', reload)
-      server.close()
-      resolve()
+      server.close().then(resolve, resolve)
     }
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, close)
     process.on('SIGHUP', reload)

@@ -34,6 +34,8 @@ export interface Clock {
 export interface UdpBindOptions {
   /** Port 0 lets the system choose. */
   readonly address: TransportAddress
+  /** Several sockets, of several threads, may be bound to the address; the system spreads the sources over them. */
+  readonly reusePort?: boolean
   /** Asked of the system; what it granted is in `UdpSocket.receiveBufferBytes`. */
   readonly receiveBufferBytes?: number
   /** Groups to receive from, as mDNS needs it; the port may then be shared with other programs. */

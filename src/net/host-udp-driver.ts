@@ -7,6 +7,7 @@ import type { Host, UdpSocket } from '../core/host.ts'
 import type { Datagram, SocketId } from '../core/sans-io.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { packetOf, type Route } from '../turn/route.ts'
+import { isRelaySocket } from '../turn/socket-numbers.ts'
 import type { UdpDriver, UdpDriverHandlers } from './udp-driver.ts'
 
 type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
@@ -14,10 +15,13 @@ type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
 export class HostUdpDriver implements UdpDriver {
   readonly #host: Host
   readonly #handlers: UdpDriverHandlers
+  readonly #sharesPorts: boolean
   readonly #sockets = new Map<SocketId, UdpSocket>()
 
-  constructor(host: Host, handlers: UdpDriverHandlers) {
+  /** `sharesPorts`: other threads listen on the same addresses. */
+  constructor(host: Host, handlers: UdpDriverHandlers, sharesPorts = false) {
     this.#host = host
+    this.#sharesPorts = sharesPorts
     this.#handlers = handlers
   }
 
@@ -25,7 +29,7 @@ export class HostUdpDriver implements UdpDriver {
     const handlers = this.#handlers
     const datagram: ReusedDatagram = { socket: id, source: address, bytes: noBytes, start: 0, end: 0 }
     const socket = this.#host.bindUdp(
-      { address },
+      { address, reusePort: this.#sharesPorts && !isRelaySocket(id) },
       {
         bound: (local) => handlers.bound(id, local, socket.receiveBufferBytes),
         failed: (reason) => {

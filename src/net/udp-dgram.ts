@@ -33,7 +33,8 @@ class DgramSocket implements UdpSocket {
   #state: State = 'opening'
   receiveBufferBytes: number | undefined
 
-  constructor({ address, receiveBufferBytes, multicastGroups }: UdpBindOptions, handlers: UdpHandlers) {
+  constructor(options: UdpBindOptions, handlers: UdpHandlers) {
+    const { address, reusePort, receiveBufferBytes, multicastGroups } = options
     this.#handlers = handlers
     this.#isIPv6 = address.family === 'IPv6'
     this.#sent = (error) => {
@@ -43,6 +44,7 @@ class DgramSocket implements UdpSocket {
       type: this.#isIPv6 ? 'udp6' : 'udp4',
       ipv6Only: this.#isIPv6,
       reuseAddr: multicastGroups !== undefined,
+      reusePort: reusePort === true,
       // Destinations are literals already; Node's own look-up would go through the resolver's machinery.
       lookup: (host, _options, callback) => callback(null, host, this.#isIPv6 ? 6 : 4),
     })

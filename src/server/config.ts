@@ -8,6 +8,7 @@ import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange, RelayAddress } from '../turn/relay-address.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
 import { type CredentialsConfig, checkCredentials, defaultCredentialsConfig } from './credentials-config.ts'
+import { defaultIoConfig, type IoConfig } from './io-config.ts'
 import { checkLimits, defaultLimitsConfig, type LimitsConfig } from './limits-config.ts'
 import { checkStreams, defaultStreamsConfig, type StreamsConfig } from './streams-config.ts'
 
@@ -25,7 +26,7 @@ export interface ExternalAddress {
   readonly relay: TransportAddress | undefined
 }
 
-export interface ServeConfig extends CredentialsConfig, LimitsConfig, StreamsConfig {
+export interface ServeConfig extends CredentialsConfig, LimitsConfig, StreamsConfig, IoConfig {
   readonly listen: readonly ListenAddress[]
   /** Empty: chosen from the listening addresses and the interfaces. */
   readonly relayAddresses: readonly TransportAddress[]
@@ -42,6 +43,7 @@ export const defaultConfig: ServeConfig = {
   ...defaultCredentialsConfig,
   ...defaultLimitsConfig,
   ...defaultStreamsConfig,
+  ...defaultIoConfig,
   listen: [
     { transport: 'udp', address: TransportAddress.of('0.0.0.0', 3478), isOptional: false },
     { transport: 'udp', address: TransportAddress.of('::', 3478), isOptional: true },

@@ -1,7 +1,7 @@
 /** Opening the listeners of a configuration, each by its transport, or saying why that cannot be. */
 
 import { TurnpikeError } from '../core/errors.ts'
-import type { TlsCertificate } from '../core/host.ts'
+import type { Host, TlsCertificate } from '../core/host.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
 import type { ListenAddress } from './config.ts'
@@ -37,6 +37,31 @@ export async function openListeners(
     }
   }
   return opened
+}
+
+/**
+ * Whether the UDP addresses are free. Sockets that share a port among threads would share it with another server too.
+ * Rejects with `listen-failed`. An address that is not there is found out by who opens it.
+ */
+export async function probeListeners(listen: readonly ListenAddress[], host: Host): Promise<void> {
+  for (const { transport, address } of listen) {
+    if (transport !== 'udp' || address.port === 0) continue
+    const reason = await new Promise<string | undefined>((resolve) => {
+      const socket = host.bindUdp(
+        { address },
+        {
+          bound: () => {
+            socket.close()
+            resolve(undefined)
+          },
+          failed: resolve,
+          datagram: () => {},
+          sendFailed: () => {},
+        },
+      )
+    })
+    if (reason === 'EADDRINUSE' || reason === 'EACCES') throw listenFailed(transport, address, reason)
+  }
 }
 
 function listenFailed(transport: ClientTransport, address: TransportAddress, code: string): TurnpikeError {

@@ -12,6 +12,8 @@ export type LogFormat = (typeof logFormats)[number]
 export type LogFields = Readonly<Record<string, string | number | boolean | undefined>>
 
 export interface Log {
+  /** Lines below it are not written; everything is, unless given. */
+  readonly level?: LogLevel
   debug(message: string, fields?: LogFields): void
   info(message: string, fields?: LogFields): void
   warn(message: string, fields?: LogFields): void
@@ -50,6 +52,7 @@ export function createLog({ level, format, stream, date }: LogOptions): Log {
     )
   }
   return {
+    level,
     debug: (message, fields) => write('debug', message, fields),
     info: (message, fields) => write('info', message, fields),
     warn: (message, fields) => write('warn', message, fields),

@@ -1,16 +1,13 @@
 /** A running TURN server: configuration in, sockets open, one log line for each allocation's start and end. */
 
+import { isBuiltin } from 'node:module'
 import { TurnpikeError } from '../core/errors.ts'
 import type { Host, TlsCertificate, UdpSocket } from '../core/host.ts'
-import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import { HostUdpDriver } from '../net/host-udp-driver.ts'
-import type { AllocationRecord } from '../turn/allocation.ts'
+import { NodeHost } from '../net/node-host.ts'
 import type { ServerCounters } from '../turn/counters.ts'
-import { limitsOf } from '../turn/options.ts'
-import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
-import { TurnServer } from '../turn/server.ts'
 import { CertificateWatch, describe, readCertificates } from './certificates.ts'
 import {
   checkAlternates,
@@ -19,14 +16,18 @@ import {
   relayAddresses,
   type ServeConfig,
 } from './config.ts'
+import { sumCounters } from './counter-board.ts'
 import { credentialsOf } from './credentials-config.ts'
-import { type OpenListener, openListeners } from './listeners.ts'
+import { createEngine, type Surroundings } from './engine.ts'
+import { workerCount } from './io-config.ts'
+import { type OpenListener, openListeners, probeListeners } from './listeners.ts'
 import type { Log } from './log.ts'
-import { logNotice } from './log-notice.ts'
 import { Shard } from './shard.ts'
+import { shardLog } from './shard-log.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import { Streams } from './streams.ts'
 import { streamsOptionsOf } from './streams-config.ts'
+import { ThreadShards } from './threads/thread-shards.ts'
 
 export interface RunningServer {
   readonly listeners: readonly OpenListener[]
@@ -35,8 +36,8 @@ export interface RunningServer {
   readonly streamCounters: StreamCounters
   /** Looks at the certificates' files now, rather than in a few seconds. */
   reloadCertificates(): void
-  /** Ends every allocation and closes every socket, at once. */
-  close(): void
+  /** Ends every allocation and closes every socket, at once; resolves when no thread is left. */
+  close(): Promise<void>
 }
 
 /**
@@ -50,63 +51,80 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
   await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
   const ownAddresses = config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces))
   checkAlternates(config, ownAddresses)
-  const credentials = credentialsOf(config)
-  const engine = new TurnServer(
-    {
-      realm: config.realm,
-      credentials,
-      tokenKeys: config.tokenKeys,
-      serverName: config.serverName ?? config.realm,
-      epochSeconds: () => host.clock.epochSeconds(),
-      relays,
-      relayPorts: config.relayPorts,
-      peerPolicy: new PeerPolicy({ allow: config.allowPeers, deny: config.denyPeers }),
-      ownAddresses,
-      allowLegacyChannels: config.allowLegacyChannels,
-      alternates: config.alternateServers,
-      ...limitsOf(config),
-    },
-    host.random,
-  )
+  const around = { ownAddresses, relays, nonceKey: host.random.bytes(32) }
+  const certificates = readCertificates(config.tlsCertificates)
+  const threads = hasThreads(config, host) ? await startThreads(config, around, host, log) : undefined
+  const { clock, random } = host
+  const engine = createEngine(config, around, { clock, random, canSetDontFragment: false })
   const shard = new Shard(
     engine,
-    host.clock,
+    clock,
     (handlers) => new HostUdpDriver(host, handlers),
     (handlers) => new Streams(host, streamsOptionsOf(config, config.allowLegacyChannels), handlers),
-    {
-      allocationCreated: (allocation) => logStart(log, allocation),
-      allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
-      notice: (notice) => logNotice(log, notice),
-      systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),
-      streamEnded: (transport, client, reason) =>
-        log.debug('connection ended', { transport, client: `${client}`, reason }),
-    },
+    shardLog(log),
   )
+  const close = async () => {
+    shard.close()
+    await threads?.close()
+  }
   try {
-    const certificates = readCertificates(config.tlsCertificates)
-    const listeners = await openListeners(config.listen, certificates, shard, log)
-    if (credentials?.algorithms.includes('SHA-256') === false) {
+    const here = config.listen.filter(({ transport }) => threads === undefined || transport !== 'udp')
+    const opened = await openListeners(here, certificates, shard, log)
+    const listeners = inOrderOf(config.listen, [...(threads?.listeners ?? []), ...opened])
+    if (credentialsOf(config)?.algorithms.includes('SHA-256') === false) {
       log.info('SHA-256 is not offered: a user is configured by an MD5 key, --user name:0xKEY')
     }
     if (config.noAuth) log.warn('no authentication: everybody who reaches this server may relay through it')
     for (const { certificate } of certificates) log.info('certificate loaded', describe(certificate))
     const apply = (fresh: readonly TlsCertificate[]) => shard.setCertificates(fresh)
-    const watch = new CertificateWatch(config.tlsCertificates, certificates, apply, host.clock, log)
+    const watch = new CertificateWatch(config.tlsCertificates, certificates, apply, clock, log)
     return {
       listeners,
       relays,
-      counters: engine.counters,
+      get counters() {
+        return threads === undefined ? engine.counters : sumCounters(engine.counters, threads.counters())
+      },
       streamCounters: shard.streamCounters,
       reloadCertificates: () => watch.check(),
       close: () => {
         watch.close()
-        shard.close()
+        return close()
       },
     }
   } catch (error) {
-    shard.close()
+    await close()
     throw error
   }
+}
+
+/** A simulated host has no threads; one shard over node:dgram needs none. */
+function hasThreads(config: ServeConfig, host: Host): boolean {
+  if (!(host instanceof NodeHost) || config.listen.every(({ transport }) => transport !== 'udp')) return false
+  return workerCount(config) > 1 || config.io === 'mmsg' || (config.io === 'auto' && isBuiltin('node:ffi'))
+}
+
+async function startThreads(
+  config: ServeConfig,
+  around: Surroundings,
+  host: Host,
+  log: Log,
+): Promise<ThreadShards> {
+  await probeListeners(config.listen, host)
+  const threads = await ThreadShards.start(config, around, log)
+  log.info('serving UDP', { io: threads.io, workers: threads.count, because: threads.ioReason })
+  return threads
+}
+
+/** Listeners as the configuration has them, whoever has opened them. */
+function inOrderOf(listen: ServeConfig['listen'], opened: readonly OpenListener[]): OpenListener[] {
+  const rank = ({ transport, address }: OpenListener) =>
+    listen.findIndex(
+      (asked) =>
+        asked.transport === transport &&
+        asked.address.ip === address.ip &&
+        (asked.address.port === 0 || asked.address.port === address.port),
+    )
+  return [...opened].sort((x, y) => rank(x) - rank(y))
 }
 
 /** Whether the address can be bound at all, with a port that the system chooses. */
@@ -130,29 +148,5 @@ function probeRelayAddress(address: TransportAddress, host: Host): Promise<void>
         sendFailed: () => {},
       },
     )
-  })
-}
-
-function logStart(log: Log, allocation: AllocationRecord): void {
-  log.info('allocation started', {
-    id: allocation.id,
-    transport: allocation.transport,
-    client: `${allocation.client}`,
-    relayed: allocation.relayedAddresses.join(' '),
-    user: allocation.username,
-  })
-}
-
-function logEnd(log: Log, allocation: AllocationRecord, reason: string, now: Instant): void {
-  log.info('allocation ended', {
-    id: allocation.id,
-    transport: allocation.transport,
-    client: `${allocation.client}`,
-    relayed: allocation.relayedAddresses.join(' '),
-    user: allocation.username,
-    bytesFromClient: allocation.bytesFromClient,
-    bytesToClient: allocation.bytesToClient,
-    seconds: Math.round((now - allocation.createdAt) / 1000),
-    reason,
   })
 }

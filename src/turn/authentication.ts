@@ -91,7 +91,7 @@ export class Authenticator {
     this.#offered = credentials?.algorithms ?? []
     this.#offeredBytes = encodedAlgorithms(this.#offered)
     this.#offers = offersOf(this.#offered, this.#tokens === undefined ? undefined : serverName)
-    this.#nonces = new NonceIssuer(random.bytes(32), limitsOf(options).nonceLifetime, {
+    this.#nonces = new NonceIssuer(options.nonceKey ?? random.bytes(32), limitsOf(options).nonceLifetime, {
       passwordAlgorithms: this.#offered.length > 0,
       userAnonymity: credentials?.knowsUserHashes === true && this.#tokens === undefined,
     })

@@ -72,6 +72,8 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly serverName?: string
   /** Wall-clock time, asked when a credential may have run out. Needed with credentials or tokens that do. */
   readonly epochSeconds?: () => EpochSeconds
+  /** 32 random bytes that nonces are made with: the same for all engines that one client may reach. Drawn unless given. */
+  readonly nonceKey?: Uint8Array
   readonly relays: readonly RelayAddress[]
   readonly relayPorts: PortRange
   readonly peerPolicy: PeerPolicy

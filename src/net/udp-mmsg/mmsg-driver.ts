@@ -41,13 +41,19 @@ type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
 export class MmsgDriver implements UdpDriver, IoEvents {
   readonly clock: TurnClock
   readonly counters = new IoCounters()
+  /** An eventfd: whoever writes to it makes `run` come back. */
+  readonly wakeUp: number
+  /** Whom the driver tells: to be set before anything is bound. */
+  handlers: UdpDriverHandlers = nobody
+  readonly #libc: Libc
+  readonly #called: number
+  readonly #calledPointer: bigint
   readonly #arena: Arena
   readonly #options: MmsgOptions
   readonly #sockets = new SocketTable()
   readonly #outbox: Outbox
   readonly #opener: SocketOpener
   readonly #io: Io
-  readonly #handlers: UdpDriverHandlers
   readonly #source: MutableAddressWords = { a: 0, b: 0, c: mappedPrefix, d: 0, port: 0 }
   readonly #control: ReceivedControl = { trafficClass: 0, segmentBytes: 0 }
   readonly #datagram: ReusedDatagram
@@ -58,14 +64,10 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   /** What is to be told after the call that caused it has returned. */
   #deferred: (() => void)[] = []
   #isCalled = false
+  #receivedBefore = 0
 
   /** The driver, or why there is none. */
-  static open(
-    libc: Libc,
-    clock: Clock,
-    options: MmsgOptions,
-    createHandlers: (driver: MmsgDriver) => UdpDriverHandlers,
-  ): MmsgDriver | string {
+  static open(libc: Libc, clock: Clock, options: MmsgOptions): MmsgDriver | string {
     const size =
       slotArenaBytes(slotCount) +
       Outbox.arenaBytes(outboxCapacity) +
@@ -74,16 +76,16 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       65_536
     const arena = Arena.map(libc, size)
     if (arena === undefined) return `mmap of ${size} bytes: ${errnoName(libc.errno())}`
-    return new MmsgDriver(libc, arena, clock, options, createHandlers)
+    const wakeUp = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC)
+    if (wakeUp < 0) return `eventfd: ${errnoName(libc.errno())}`
+    return new MmsgDriver(libc, arena, clock, options, wakeUp)
   }
 
-  private constructor(
-    libc: Libc,
-    arena: Arena,
-    clock: Clock,
-    options: MmsgOptions,
-    createHandlers: (driver: MmsgDriver) => UdpDriverHandlers,
-  ) {
+  private constructor(libc: Libc, arena: Arena, clock: Clock, options: MmsgOptions, wakeUp: number) {
+    this.#libc = libc
+    this.wakeUp = wakeUp
+    this.#called = arena.take(8, 8)
+    this.#calledPointer = arena.pointer(this.#called)
     this.#arena = arena
     this.#options = options
     this.clock = new TurnClock(clock)
@@ -99,7 +101,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     }
     const slots = new Slots(arena, slotCount)
     this.#io = new EpollIo(libc, arena, slots, this.#outbox, this.#sockets, this.counters, this)
-    this.#handlers = createHandlers(this)
+    this.#io.addWakeUp(wakeUp)
   }
 
   bind(id: SocketId, address: TransportAddress): void {
@@ -109,7 +111,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       reusePort: this.#options.reusePort && !isRelay,
     })
     if (typeof socket === 'string') {
-      this.#defer(() => this.#handlers.bindFailed(id, socket))
+      this.#defer(() => this.handlers.bindFailed(id, socket))
       return
     }
     this.#sockets.add(socket)
@@ -125,11 +127,11 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     const refusal = this.#io.add(socket)
     if (refusal !== undefined) {
       this.close(id)
-      this.#defer(() => this.#handlers.bindFailed(id, refusal))
+      this.#defer(() => this.handlers.bindFailed(id, refusal))
       return
     }
     this.#defer(() => {
-      if (this.#sockets.get(id) === socket) this.#handlers.bound(id, socket.local, socket.receiveBufferBytes)
+      if (this.#sockets.get(id) === socket) this.handlers.bound(id, socket.local, socket.receiveBufferBytes)
     })
   }
 
@@ -169,25 +171,33 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     for (const socket of this.#sockets.all()) this.close(socket.id)
   }
 
-  /** Comes back when `called` says so, and now and then besides, so that Node's own loop has its turn. */
+  /**
+   * Receives and sends. Comes back when `wakeUp` has been written to, when something was opened or closed, and after
+   * `forMs` of traffic or the first lull of that length; without traffic it waits for as long as it takes.
+   */
   run(forMs: number): void {
     const { clock } = this
     clock.update()
     const end = clock.now() + forMs
+    const wasBusy = this.counters.received !== this.#receivedBefore
+    this.#receivedBefore = this.counters.received
     this.#isCalled = false
     do {
-      this.#runDeferred()
-      const wait = this.#deferred.length > 0 || forMs === 0 ? 0 : clock.untilNext
-      this.#io.turn(wait)
+      const isWaiting = this.#runDeferred()
+      this.#io.turn(isWaiting || forMs === 0 ? 0 : shorter(clock.untilNext, wasBusy ? forMs : -1))
       clock.runDue()
+      if (isWaiting) break
     } while (!this.#isCalled && clock.now() < end)
     this.#io.flush()
     this.#copied = 0
   }
 
-  /** Makes `run` come back whenever the eventfd is written to. */
-  addWakeUp(fd: number): void {
-    this.#io.addWakeUp(fd)
+  /** Closes what is open; the driver is of no use afterwards. */
+  stop(): void {
+    this.closeAll()
+    this.#io.stop()
+    this.#libc.close(this.wakeUp)
+    this.#arena.unmap()
   }
 
   woken(): void {
@@ -196,6 +206,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   }
 
   called(): void {
+    this.#libc.eventfd_read(this.wakeUp, this.#calledPointer)
     this.#isCalled = true
   }
 
@@ -222,14 +233,14 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       this.counters.received++
       datagram.start = start
       datagram.end = end
-      this.#handlers.datagram(datagram)
+      this.handlers.datagram(datagram)
       return
     }
     for (let segment = start; segment < end; segment += step) {
       this.counters.received++
       datagram.start = segment
       datagram.end = Math.min(segment + step, end)
-      this.#handlers.datagram(datagram)
+      this.handlers.datagram(datagram)
       this.#roomFrom = datagram.end
     }
   }
@@ -240,12 +251,15 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     this.#deferred.push(tell)
   }
 
-  #runDeferred(): void {
+  /** Whether there was anything to tell. */
+  #runDeferred(): boolean {
+    if (this.#deferred.length === 0) return false
     while (this.#deferred.length > 0) {
       const deferred = this.#deferred
       this.#deferred = []
       for (const tell of deferred) tell()
     }
+    return true
   }
 
   /** The offset of so many bytes, aligned, to be good until the next flush. */
@@ -258,4 +272,16 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     this.#copied += (length + 63) & ~63
     return at
   }
+}
+
+/** Of two waits in milliseconds, where -1 is for ever. */
+function shorter(x: number, y: number): number {
+  return x < 0 ? y : y < 0 ? x : Math.min(x, y)
+}
+
+const nobody: UdpDriverHandlers = {
+  bound: () => {},
+  bindFailed: () => {},
+  datagram: () => {},
+  sendFailed: () => {},
 }

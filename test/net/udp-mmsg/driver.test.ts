@@ -108,15 +108,16 @@ class World {
 
   constructor() {
     if (typeof libc === 'string') throw new Error(libc)
-    const driver = MmsgDriver.open(libc, nodeClock, options, () => ({
+    const driver = MmsgDriver.open(libc, nodeClock, options)
+    if (typeof driver === 'string') throw new Error(driver)
+    driver.handlers = {
       bound: (socket, local) => this.bound.set(socket, local),
       bindFailed: (socket, reason) => this.failures.push([socket, reason]),
       datagram: (datagram) => this.onDatagram(datagram),
       sendFailed: () => {},
-    }))
-    if (typeof driver === 'string') throw new Error(driver)
+    }
     this.driver = driver
-    open.push({ close: () => driver.closeAll() })
+    open.push({ close: () => driver.stop() })
   }
 
   async bind(socket: typeof listener, ip: string): Promise<TransportAddress> {

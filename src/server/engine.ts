@@ -1,0 +1,49 @@
+/** The engine that a configuration asks for. */
+
+import type { Clock } from '../core/host.ts'
+import type { Random } from '../core/random.ts'
+import type { TransportAddress } from '../core/transport-address.ts'
+import { limitsOf } from '../turn/options.ts'
+import { PeerPolicy } from '../turn/peer-policy.ts'
+import type { RelayAddress } from '../turn/relay-address.ts'
+import { TurnServer } from '../turn/server.ts'
+import type { ServeConfig } from './config.ts'
+import { credentialsOf } from './credentials-config.ts'
+
+/** What is found out once, and is the same for every shard. */
+export interface Surroundings {
+  /** Every concrete address and port that the server listens on. */
+  readonly ownAddresses: readonly TransportAddress[]
+  readonly relays: readonly RelayAddress[]
+  /** 32 random bytes, so that any shard accepts any shard's nonces. */
+  readonly nonceKey: Uint8Array
+}
+
+export interface EngineHost {
+  readonly clock: Clock
+  readonly random: Random
+  /** Whether its UDP driver can set the DF bit. */
+  readonly canSetDontFragment: boolean
+}
+
+export function createEngine(config: ServeConfig, around: Surroundings, host: EngineHost): TurnServer {
+  return new TurnServer(
+    {
+      realm: config.realm,
+      credentials: credentialsOf(config),
+      tokenKeys: config.tokenKeys,
+      serverName: config.serverName ?? config.realm,
+      epochSeconds: () => host.clock.epochSeconds(),
+      nonceKey: around.nonceKey,
+      relays: around.relays,
+      relayPorts: config.relayPorts,
+      peerPolicy: new PeerPolicy({ allow: config.allowPeers, deny: config.denyPeers }),
+      ownAddresses: around.ownAddresses,
+      canSetDontFragment: host.canSetDontFragment,
+      allowLegacyChannels: config.allowLegacyChannels,
+      alternates: config.alternateServers,
+      ...limitsOf(config),
+    },
+    host.random,
+  )
+}

@@ -1,0 +1,38 @@
+/** What a shard's log says: one line for each allocation's start and end, and what goes wrong around it. */
+
+import type { Instant } from '../core/time.ts'
+import type { AllocationRecord } from '../turn/allocation.ts'
+import type { Log } from './log.ts'
+import { logNotice } from './log-notice.ts'
+import type { ShardEvents } from './shard.ts'
+
+export function shardLog(log: Log): ShardEvents {
+  return {
+    allocationCreated: (allocation) => log.info('allocation started', fieldsOf(allocation)),
+    allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
+    notice: (notice) => logNotice(log, notice),
+    systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),
+    streamEnded: (transport, client, reason) =>
+      log.debug('connection ended', { transport, client: `${client}`, reason }),
+  }
+}
+
+function logEnd(log: Log, allocation: AllocationRecord, reason: string, now: Instant): void {
+  log.info('allocation ended', {
+    ...fieldsOf(allocation),
+    bytesFromClient: allocation.bytesFromClient,
+    bytesToClient: allocation.bytesToClient,
+    seconds: Math.round((now - allocation.createdAt) / 1000),
+    reason,
+  })
+}
+
+function fieldsOf(allocation: AllocationRecord) {
+  return {
+    id: allocation.id,
+    transport: allocation.transport,
+    client: `${allocation.client}`,
+    relayed: allocation.relayedAddresses.join(' '),
+    user: allocation.username,
+  }
+}
