@@ -7,14 +7,9 @@ export {
   attributes,
   isComprehensionRequired,
 } from './attributes.ts'
-export {
-  type RequestId,
-  StunClient,
-  type StunClientOptions,
-  type StunClientOutput,
-  type StunRequest,
-} from './client.ts'
+export { StunClient } from './client.ts'
 export type { ClientCredentials } from './client-authentication.ts'
+export type { RequestId, StunClientOptions, StunClientOutput, StunRequest } from './client-contract.ts'
 export { formatFailure, type Rejection, type StunFailure } from './client-failure.ts'
 export { longTermKey, longTermKeySha256, shortTermKey, userHash } from './credentials.ts'
 export { type PacketKind, packetKind } from './demux.ts'

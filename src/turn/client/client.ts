@@ -3,19 +3,15 @@
  * UDP, TCP or TLS. It asks for its transport and is told; what it takes and gives are whole frames.
  */
 
-import { Deadlines, type Expiring, unscheduled } from '../../core/deadlines.ts'
 import { OutputQueue } from '../../core/output-queue.ts'
 import type { Random } from '../../core/random.ts'
-import { type Instant, later } from '../../core/time.ts'
+import { type Instant, instant } from '../../core/time.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
-import type { Attribute } from '../../stun/attributes.ts'
 import { StunClient } from '../../stun/client.ts'
-import type { Rejection, StunFailure } from '../../stun/client-failure.ts'
+import type { StunFailure } from '../../stun/client-failure.ts'
 import { packetKind } from '../../stun/demux.ts'
 import { encodeMessage } from '../../stun/encode.ts'
 import { decodeMessage, type Message } from '../../stun/message.ts'
-import type { MethodName } from '../../stun/methods.ts'
-import { allocateAttributes, readAllocation, software } from './allocate.ts'
 import {
   ClientCounters,
   DataPath,
@@ -24,87 +20,61 @@ import {
   isExpected,
   type PeerData,
 } from './data-path.ts'
-import {
-  clientDefaults,
-  clientLimits,
-  clientTimes,
-  type TurnClientOptions,
-  type TurnServerAddress,
-} from './options.ts'
-import type { ClientAllocation, TurnClientOutput, TurnFailure } from './outputs.ts'
+import { AllocationLifecycle, type ClientContext } from './lifecycle.ts'
+import { clientDefaults, type TurnClientOptions } from './options.ts'
+import type { ClientAllocation, TurnClientOutput } from './outputs.ts'
 import { type PeerContext, PeerRequests } from './peer-requests.ts'
-import type { ClientChannel, ClientPermission } from './peers.ts'
-import { Redirects } from './redirects.ts'
-
-/** `moving`: the allocation is there, and is to follow us to another address of ours. */
-type State = 'idle' | 'opening' | 'allocating' | 'allocated' | 'moving' | 'closing' | 'ended'
-
-type TimerKind = 'refresh' | 'expiry' | 'keepalive' | 'allocate-deadline' | 'close-deadline'
-
-interface Timer extends Expiring {
-  readonly kind: TimerKind
-}
-
-/** What a request was about. */
-type Context = PeerContext | { readonly type: 'allocate' | 'refresh' | 'move' | 'release' }
+import { ClientTimers } from './timers.ts'
 
 export class TurnClient {
   readonly counters = new ClientCounters()
-  readonly #options: TurnClientOptions
   readonly #random: Random
-  readonly #stun: StunClient<Context>
+  readonly #keepaliveMs: number
+  readonly #stun: StunClient<ClientContext>
+  readonly #lifecycle: AllocationLifecycle
   readonly #peerRequests: PeerRequests
   readonly #dataPath: DataPath
-  readonly #redirects = new Redirects()
-  readonly #deadlines = new Deadlines<Timer | ClientPermission | ClientChannel>()
-  readonly #timers: Readonly<Record<TimerKind, Timer>>
+  readonly #timers = new ClientTimers()
   readonly #outputs = new OutputQueue<TurnClientOutput>()
-  #state: State = 'idle'
-  #server: TurnServerAddress
-  #allocation: ClientAllocation | undefined
-  #allocatedAt: Instant | undefined
-  /** What takes the allocation to another address of ours (RFC 8016). */
-  #ticket: Uint8Array | undefined
-  #withMobility: boolean
-  #portAttempts = 0
-  #losses = 0
-  #lastSentAt: Instant
+  #lastSentAt = instant(0)
 
   constructor(options: TurnClientOptions, random: Random) {
-    const { transport, server, credentials } = options
-    this.#options = options
+    const { transport, server, credentials, timing } = options
+    const isReliable = transport !== 'udp'
     this.#random = random
-    this.#server = server
-    this.#withMobility = options.mobility === true
-    this.#lastSentAt = 0 as Instant
-    this.#timers = {
-      refresh: timer('refresh'),
-      expiry: timer('expiry'),
-      keepalive: timer('keepalive'),
-      'allocate-deadline': timer('allocate-deadline'),
-      'close-deadline': timer('close-deadline'),
-    }
+    this.#keepaliveMs = options.keepaliveMs ?? clientDefaults.keepaliveMs
     this.#stun = new StunClient(
       {
         server: server.address,
-        isReliable: transport !== 'udp',
-        timing: options.timing,
+        isReliable,
+        timing,
         credentials: credentials === undefined ? undefined : { type: 'long-term', ...credentials },
       },
       random,
     )
-    this.#dataPath = new DataPath(transport !== 'udp', this.counters, random)
+    this.#dataPath = new DataPath(isReliable, this.counters, random)
     this.#peerRequests = new PeerRequests({
-      deadlines: this.#deadlines,
+      deadlines: this.#timers.deadlines,
       random,
-      ask: (method, attributes, context, now) => this.#ask(method, attributes, context, now),
+      ask: (method, attributes, context, now) => this.#stun.request({ method, attributes, context }, now),
       emit: (event) => this.#outputs.push(event),
+    })
+    this.#lifecycle = new AllocationLifecycle({
+      client: options,
+      stun: this.#stun,
+      timers: this.#timers,
+      emit: (output) => this.#outputs.push(output),
+      started: (allocation, now) => this.#start(allocation, now),
+      moving: () => this.#peerRequests.pause(),
+      moved: (now) => this.#resume(now),
+      ended: () => this.#peerRequests.clear(),
+      flush: (now) => this.#drain(now),
     })
   }
 
   /** The allocation, if there is one now. */
   get allocation(): ClientAllocation | undefined {
-    return this.#state === 'allocated' || this.#state === 'moving' ? this.#allocation : undefined
+    return this.#lifecycle.allocation
   }
 
   /** The smoothed round-trip time to the server in milliseconds; undefined while it is not known. */
@@ -114,51 +84,36 @@ export class TurnClient {
 
   /** Begins. `allocated` or `failed` follows. */
   allocate(now: Instant): void {
-    if (this.#state !== 'idle') return
-    this.#startAllocating(now)
+    this.#lifecycle.start(now)
   }
 
   /** The transport that 'open-transport' asked for is there. */
   transportOpened(now: Instant): void {
-    if (this.#state !== 'opening') return
-    this.#lastSentAt = now
-    if (this.#allocation !== undefined && this.#ticket !== undefined) {
-      this.#state = 'moving'
-      this.#ask('Refresh', [['MOBILITY-TICKET', this.#ticket], software], { type: 'move' }, now)
-    } else {
-      this.#redirects.visit(this.#server.address, now)
-      this.#askForAllocation(now)
-    }
+    this.#lifecycle.transportOpened(now)
     this.#drain(now)
   }
 
   /** The transport could not be opened, or is lost. `reason` is the system's code, such as ECONNREFUSED. */
   transportFailed(reason: string, now: Instant): void {
-    const failure: TurnFailure = { type: 'transport-failed', reason }
-    if (this.#state === 'idle' || this.#state === 'ended') return
-    if (this.#state === 'closing') this.#end()
-    else if (this.#allocation === undefined) this.#fail(failure)
-    else if (this.#state === 'allocated' && this.#ticket !== undefined) this.move(now)
-    else this.#lose(failure, now)
+    this.#lifecycle.transportFailed(reason, now)
+    this.#drain(now)
   }
 
   /** Our address has changed: the allocation follows, if the server has given a ticket, or another one is made. */
   move(now: Instant): void {
-    if (this.#state !== 'allocated') return
-    if (this.#ticket === undefined) this.#lose({ type: 'transport-failed', reason: 'ENETRESET' }, now)
-    else this.#openTransport()
+    this.#lifecycle.move(now)
   }
 
   /** Asks for leave to exchange data with the peer, and keeps it until `forget`. Before `allocated` it is noted. */
   permit(peer: TransportAddress, now: Instant): void {
-    if (this.#state === 'closing' || this.#state === 'ended') return
+    if (this.#isOver) return
     this.#peerRequests.permit(peer, now)
     this.#drain(now)
   }
 
   /** As `permit`, with a channel: four bytes in front of each packet, and data may be sent at once. */
   bindChannel(peer: TransportAddress, now: Instant): void {
-    if (this.#state === 'closing' || this.#state === 'ended') return
+    if (this.#isOver) return
     this.#peerRequests.bindChannel(peer, now)
     this.#drain(now)
   }
@@ -170,7 +125,7 @@ export class TurnClient {
 
   /** The frame that carries the payload to the peer, in a new array; undefined (counted) if none can. */
   wrap(peer: AddressWords, payload: Uint8Array, now: Instant): Uint8Array | undefined {
-    if (this.#state !== 'allocated') return this.#drop('no-allocation')
+    if (this.#lifecycle.state !== 'allocated') return this.#drop('no-allocation')
     const frame = this.#dataPath.wrap(this.#peerRequests.peers, peer, payload, now)
     if (frame !== undefined) this.#lastSentAt = now
     return frame
@@ -187,7 +142,7 @@ export class TurnClient {
     end: number,
     now: Instant,
   ): FrameRange | undefined {
-    if (this.#state !== 'allocated') return this.#drop('no-allocation')
+    if (this.#lifecycle.state !== 'allocated') return this.#drop('no-allocation')
     const range = this.#dataPath.wrapInPlace(this.#peerRequests.peers, peer, buffer, start, end, now)
     if (range !== undefined) this.#lastSentAt = now
     return range
@@ -195,7 +150,7 @@ export class TurnClient {
 
   /** Takes a whole frame from the server. What a peer has sent in it is returned, and good until the next input. */
   handleDatagram(bytes: Uint8Array, source: AddressWords, now: Instant): PeerData | undefined {
-    if (!this.#server.address.equals(source)) return this.#drop('wrong-source')
+    if (!this.#lifecycle.server.address.equals(source)) return this.#drop('wrong-source')
     const kind = packetKind(bytes[0])
     if (kind === 'channel-data') {
       if (this.allocation === undefined) return this.#drop('no-allocation')
@@ -210,20 +165,21 @@ export class TurnClient {
 
   handleTimeout(now: Instant): void {
     // After a long sleep all is due at once: nothing is to be sent any more for what has expired.
-    const { expiry } = this.#timers
-    if (expiry.heapIndex !== unscheduled && expiry.deadline <= now) this.#lose({ type: 'expired' }, now)
+    if (this.#timers.isDue('expiry', now)) this.#lifecycle.lose({ type: 'expired' }, now)
     this.#stun.handleTimeout(now)
     this.#drain(now)
-    for (let due = this.#deadlines.takeDue(now); due !== undefined; due = this.#deadlines.takeDue(now)) {
+    const { deadlines } = this.#timers
+    for (let due = deadlines.takeDue(now); due !== undefined; due = deadlines.takeDue(now)) {
       if (due.kind === 'permission' || due.kind === 'channel') this.#peerRequests.handleDue(due, now)
-      else this.#handleTimer(due.kind, now)
+      else if (due.kind === 'keepalive') this.#keepAlive(now)
+      else this.#lifecycle.handleTimer(due.kind, now)
       this.#drain(now)
     }
   }
 
   pollTimeout(): Instant | undefined {
     const x = this.#stun.pollTimeout()
-    const y = this.#deadlines.next
+    const y = this.#timers.deadlines.next
     if (x === undefined) return y
     return y === undefined || x <= y ? x : y
   }
@@ -234,55 +190,25 @@ export class TurnClient {
 
   /** Deletes the allocation on the server, and closes. `closed` follows, after `closeDeadlineMs` at the latest. */
   close(now: Instant): void {
-    const state = this.#state
-    if (state === 'closing' || state === 'ended') return
-    this.#cancelTimers()
-    this.#peerRequests.clear()
-    if (state === 'idle' || state === 'opening') {
-      this.#end()
-      return
-    }
-    this.#state = 'closing'
-    this.#schedule('close-deadline', this.#options.closeDeadlineMs ?? clientDefaults.closeDeadlineMs, now)
-    // An Allocate that is on its way may be granted yet: then that is taken back. It is not made anew.
-    if (state === 'allocating') {
-      this.#stun.declineChallenges()
-      return
-    }
-    this.#stun.cancelAll()
-    this.#askForRelease(now)
+    this.#lifecycle.close(now)
     this.#drain(now)
   }
 
-  #startAllocating(now: Instant): void {
-    const { allocateDeadlineMs } = this.#options
-    if (allocateDeadlineMs !== undefined) this.#schedule('allocate-deadline', allocateDeadlineMs, now)
-    this.#portAttempts = 1
-    this.#openTransport()
+  get #isOver(): boolean {
+    return this.#lifecycle.state === 'closing' || this.#lifecycle.state === 'ended'
   }
 
-  /** A new socket or connection; the one before it is closed first. */
-  #openTransport(): void {
-    if (this.#state !== 'idle') this.#outputs.push({ type: 'close-transport' })
-    this.#state = 'opening'
-    this.#stun.reset(this.#server.address)
-    const { transport } = this.#options
-    this.#outputs.push({ type: 'open-transport', transport, server: this.#server })
+  #start(allocation: ClientAllocation, now: Instant): void {
+    if (this.#keepaliveMs > 0) this.#timers.schedule('keepalive', this.#keepaliveMs, now)
+    this.#peerRequests.start(new Set(allocation.relayed.map(({ family }) => family)), now)
   }
 
-  #askForAllocation(now: Instant): void {
-    this.#state = 'allocating'
-    this.#ask('Allocate', allocateAttributes(this.#options, this.#withMobility), { type: 'allocate' }, now)
+  #resume(now: Instant): void {
+    if (this.#keepaliveMs > 0) this.#timers.schedule('keepalive', this.#keepaliveMs, now)
+    this.#peerRequests.resume(now)
   }
 
-  #askForRelease(now: Instant): void {
-    this.#ask('Refresh', [['LIFETIME', 0], software], { type: 'release' }, now)
-  }
-
-  #ask(method: MethodName, attributes: readonly Attribute[], context: Context, now: Instant): void {
-    this.#stun.request({ method, attributes, context }, now)
-  }
-
+  /** Hands on what the STUN client says: messages to the driver, answers to who has asked. */
   #drain(now: Instant): void {
     for (let output = this.#stun.poll(); output !== undefined; output = this.#stun.poll()) {
       if (output.type === 'transmit') {
@@ -293,152 +219,34 @@ export class TurnClient {
     }
   }
 
-  #handleAnswer(context: Context, response: Message, now: Instant): void {
-    switch (context.type) {
-      case 'allocate':
-        this.#allocated(response, now)
-        return
-      case 'refresh':
-        this.#refreshed(response, now)
-        return
-      case 'move':
-        this.#state = 'allocated'
-        this.#refreshed(response, now)
-        this.#outputs.push({ type: 'moved' })
-        return
-      case 'release':
-        this.#end()
-        return
-      case 'permissions':
-        this.#peerRequests.permissionsInstalled(context.permissions, now)
-        return
-      case 'channel':
-        this.#peerRequests.channelBound(context.channel, now)
-    }
+  #handleAnswer(context: ClientContext, response: Message, now: Instant): void {
+    if (context.type === 'permissions') {
+      this.#peerRequests.permissionsInstalled(context.permissions, now)
+    } else if (context.type === 'channel') this.#peerRequests.channelBound(context.channel, now)
+    else this.#lifecycle.handleAnswer(context, response, now)
   }
 
-  #handleFailure(context: Context, failure: StunFailure, now: Instant): void {
-    switch (context.type) {
-      case 'allocate':
-        if (this.#state === 'closing') this.#end()
-        else if (failure.type === 'rejected') this.#handleRejection(failure, now)
-        else this.#fail(failure)
-        return
-      case 'refresh':
-      case 'move':
-        this.#lose(failure, now)
-        return
-      case 'release':
-        this.#end()
-        return
-      case 'permissions':
-      case 'channel': {
-        const doubt =
-          context.type === 'channel'
-            ? this.#peerRequests.channelRefused(context.channel, failure, now)
-            : this.#peerRequests.permissionsRefused(context.permissions, failure, now)
-        // §12.3: what the server still has of it is deleted, without waiting for the answer.
-        if (doubt === 'out-of-sync') {
-          this.#askForRelease(now)
-          this.#drain(now)
-        }
-        if (doubt !== undefined) this.#lose(failure, now)
-      }
-    }
+  #handleFailure(context: ClientContext, failure: StunFailure, now: Instant): void {
+    if (context.type === 'permissions' || context.type === 'channel') {
+      this.#handlePeerFailure(context, failure, now)
+    } else this.#lifecycle.handleFailure(context, failure, now)
   }
 
-  /** §7.3. */
-  #allocated(response: Message, now: Instant): void {
-    const allocation = readAllocation(response, this.#server.address)
-    if (this.#state === 'closing') {
-      this.#askForRelease(now)
-      return
-    }
-    if (typeof allocation === 'string') {
-      this.#askForRelease(now)
-      this.#drain(now)
-      this.#fail({ type: 'bad-response', problem: allocation })
-      return
-    }
-    this.#state = 'allocated'
-    this.#allocation = allocation
-    this.#allocatedAt = now
-    this.#ticket = response.get('MOBILITY-TICKET')?.slice()
-    this.#redirects.settle()
-    this.#deadlines.cancel(this.#timers['allocate-deadline'])
-    this.#keepFor(allocation.lifetime, now)
-    const keepaliveMs = this.#options.keepaliveMs ?? clientDefaults.keepaliveMs
-    if (keepaliveMs > 0) this.#schedule('keepalive', keepaliveMs, now)
-    this.#outputs.push({ type: 'allocated', allocation })
-    this.#peerRequests.start(new Set(allocation.relayed.map(({ family }) => family)), now)
-  }
-
-  /** §7.4. */
-  #handleRejection(rejection: Rejection, now: Instant): void {
-    if (rejection.code === 300) this.#redirect(rejection, now)
-    else if (rejection.code === 437 && this.#portAttempts < clientLimits.portAttempts) {
-      this.#portAttempts++
-      this.#openTransport()
-    } else if (rejection.code === 405 && this.#withMobility) {
-      this.#withMobility = false
-      this.#askForAllocation(now)
-    } else this.#fail(rejection)
-  }
-
-  #redirect(rejection: Rejection, now: Instant): void {
-    const server = this.#redirects.follow(rejection, this.#server, now)
-    if (typeof server === 'string') {
-      this.#fail({ type: 'bad-redirect', problem: server })
-      return
-    }
-    this.#server = server
-    this.#openTransport()
-  }
-
-  /** §8.3. */
-  #refreshed(response: Message, now: Instant): void {
-    const lifetime = response.get('LIFETIME')
-    this.#ticket = response.get('MOBILITY-TICKET')?.slice() ?? this.#ticket
-    if (lifetime === 0) this.#lose({ type: 'expired' }, now)
-    else this.#keepFor(lifetime ?? this.#allocation?.lifetime ?? 0, now)
-  }
-
-  /** The next Refresh is made at half the lifetime, so that one that fails leaves time for another allocation. */
-  #keepFor(lifetime: number, now: Instant): void {
-    this.#schedule('refresh', lifetime * 500, now)
-    this.#schedule('expiry', lifetime * 1000, now)
-  }
-
-  #handleTimer(kind: TimerKind, now: Instant): void {
-    switch (kind) {
-      case 'refresh':
-        this.#ask('Refresh', this.#refreshAttributes(), { type: 'refresh' }, now)
-        return
-      case 'expiry':
-        this.#lose({ type: 'expired' }, now)
-        return
-      case 'keepalive':
-        this.#keepAlive(now)
-        return
-      case 'allocate-deadline':
-        this.#fail({ type: 'deadline-exceeded' })
-        return
-      case 'close-deadline':
-        this.#end()
-    }
-  }
-
-  #refreshAttributes(): Attribute[] {
-    const { lifetime } = this.#options
-    return lifetime === undefined ? [software] : [['LIFETIME', lifetime], software]
+  /** A refusal concerns one peer, unless it shows that the allocation is not what we think (§5, §12.3). */
+  #handlePeerFailure(context: PeerContext, failure: StunFailure, now: Instant): void {
+    const doubt =
+      context.type === 'channel'
+        ? this.#peerRequests.channelRefused(context.channel, failure, now)
+        : this.#peerRequests.permissionsRefused(context.permissions, failure, now)
+    if (doubt === 'gone') this.#lifecycle.lose(failure, now)
+    else if (doubt === 'out-of-sync') this.#lifecycle.startAfresh(failure, now)
   }
 
   /** A Binding indication, which nobody answers, when nothing else has been sent for so long. */
   #keepAlive(now: Instant): void {
-    const keepaliveMs = this.#options.keepaliveMs ?? clientDefaults.keepaliveMs
-    const due = later(this.#lastSentAt, keepaliveMs)
-    if (due > now) {
-      this.#deadlines.schedule(this.#timers.keepalive, due)
+    const silentMs = now - this.#lastSentAt
+    if (silentMs < this.#keepaliveMs) {
+      this.#timers.schedule('keepalive', this.#keepaliveMs - silentMs, now)
       return
     }
     const bytes = encodeMessage({
@@ -448,8 +256,8 @@ export class TurnClient {
       attributes: [],
     })
     this.#lastSentAt = now
-    this.#outputs.push({ type: 'transmit', destination: this.#server.address, bytes })
-    this.#schedule('keepalive', keepaliveMs, now)
+    this.#outputs.push({ type: 'transmit', destination: this.#lifecycle.server.address, bytes })
+    this.#timers.schedule('keepalive', this.#keepaliveMs, now)
   }
 
   #handleDataIndication(bytes: Uint8Array): PeerData | undefined {
@@ -467,58 +275,7 @@ export class TurnClient {
     return undefined
   }
 
-  /** The allocation is gone: the next one, from another port, unless that has happened too often. */
-  #lose(failure: TurnFailure, now: Instant): void {
-    if (this.#state === 'closing') {
-      this.#end()
-      return
-    }
-    const livedMs = this.#allocatedAt === undefined ? 0 : now - this.#allocatedAt
-    this.#losses = livedMs >= clientTimes.steadyAfterMs ? 1 : this.#losses + 1
-    this.#cancelTimers()
-    this.#peerRequests.clear()
-    this.#allocation = undefined
-    this.#ticket = undefined
-    if (this.#losses > clientLimits.reallocations) {
-      this.#fail(failure)
-      return
-    }
-    this.#outputs.push({ type: 'allocation-lost', failure })
-    this.#startAllocating(now)
-  }
-
-  #fail(failure: TurnFailure): void {
-    this.#finish()
-    this.#outputs.push({ type: 'failed', failure })
-  }
-
-  #end(): void {
-    this.#finish()
-    this.#outputs.push({ type: 'closed' })
-  }
-
-  #finish(): void {
-    if (this.#state !== 'idle') this.#outputs.push({ type: 'close-transport' })
-    this.#state = 'ended'
-    this.#allocation = undefined
-    this.#cancelTimers()
-    this.#peerRequests.clear()
-    this.#stun.reset(this.#server.address)
-  }
-
-  #schedule(kind: TimerKind, delayMs: number, now: Instant): void {
-    this.#deadlines.schedule(this.#timers[kind], later(now, delayMs))
-  }
-
-  #cancelTimers(): void {
-    for (const each of Object.values(this.#timers)) this.#deadlines.cancel(each)
-  }
-
   #drop(reason: keyof ClientCounters['drops']): undefined {
     this.counters.drops[reason]++
   }
-}
-
-function timer(kind: TimerKind): Timer {
-  return { kind, deadline: 0 as Instant, heapIndex: unscheduled }
 }

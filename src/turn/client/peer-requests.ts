@@ -39,6 +39,8 @@ export class PeerRequests {
   readonly #options: PeerRequestsOptions
   /** The families that are relayed; undefined while there is no allocation. */
   #families: ReadonlySet<AddressFamily> | undefined
+  /** The allocation is on its way to another transport: requests wait until it is there. */
+  #isPaused = false
   peers: Peers
 
   constructor(options: PeerRequestsOptions) {
@@ -57,8 +59,27 @@ export class PeerRequests {
     this.#request([...permissions], now)
   }
 
+  /** Requests under way are forgotten with the transport they were made on. */
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  /** Asks again for all that had not been answered, and for what came up meanwhile. */
+  resume(now: Instant): void {
+    this.#isPaused = false
+    const { permissions, channels } = this.peers
+    this.#request(
+      [...permissions].filter(({ state }) => state === 'requested' || state === 'refreshing'),
+      now,
+    )
+    for (const channel of channels.values()) {
+      if (channel.state === 'binding' || channel.state === 'refreshing') this.#ask(channel, now)
+    }
+  }
+
   /** The allocation is gone, and all that belonged to it. */
   clear(): void {
+    this.#isPaused = false
     for (const permission of this.peers.permissions) this.#options.deadlines.cancel(permission)
     for (const channel of this.peers.channels.values()) this.#options.deadlines.cancel(channel)
     this.#families = undefined
@@ -212,6 +233,7 @@ export class PeerRequests {
       else if (permission.state === 'installed') permission.state = 'refreshing'
       this.#options.deadlines.cancel(permission)
     }
+    if (this.#isPaused) return
     for (let at = 0; at < permissions.length; at += clientLimits.permissionsPerRequest) {
       const batch = permissions.slice(at, at + clientLimits.permissionsPerRequest)
       const attributes = batch.map(({ peer }): Attribute => ['XOR-PEER-ADDRESS', peer])
@@ -232,6 +254,7 @@ export class PeerRequests {
   }
 
   #ask(channel: ClientChannel, now: Instant): void {
+    if (this.#isPaused) return
     const attributes: Attribute[] = [
       ['CHANNEL-NUMBER', channel.number],
       ['XOR-PEER-ADDRESS', channel.peer],
