@@ -252,6 +252,18 @@ describe('No answer goes', () => {
   })
 })
 
+describe('A client out of a tunnel', () => {
+  it.each(['2002:c000:201::1', '2001:0:4136:e378:8000:63bf:3fff:fdd2'])(
+    '%s gets no allocation: 403',
+    (ip) => {
+      const harness = new TurnHarness()
+      const client = harness.client('alice', 'wonder', TransportAddress.of(ip, 5000))
+      expect(codeOf(client.request('Allocate', [udp]))).toBe(403)
+      expect(harness.relaySockets.size).toBe(0)
+    },
+  )
+})
+
 describe('An unproven source draws', () => {
   const binding = (more: Attribute[] = []) =>
     encodeMessage({ class: 'request', method: 'Binding', transactionId, attributes: more })
