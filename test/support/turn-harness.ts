@@ -47,6 +47,8 @@ export class TurnHarness {
   bindPolicy: BindPolicy = () => undefined
   /** Relay sockets that are open, by number. */
   readonly relaySockets = new Map<SocketId, TransportAddress>()
+  /** Relay sockets whose bind was put off; the test tells what becomes of them. */
+  readonly pendingBinds = new Map<SocketId, TransportAddress>()
   #nextStream = firstStreamSocket
 
   constructor(options: Partial<TurnServerOptions> = {}, seed = 1) {
@@ -128,10 +130,16 @@ export class TurnHarness {
   drain(): void {
     for (let output = this.server.poll(); output !== undefined; output = this.server.poll()) {
       this.outputs.push(output)
-      if (output.type === 'close-relay') this.relaySockets.delete(output.socket)
+      if (output.type === 'close-relay') {
+        this.relaySockets.delete(output.socket)
+        this.pendingBinds.delete(output.socket)
+      }
       if (output.type !== 'bind-relay') continue
       const reason = this.bindPolicy(output.address)
-      if (reason === 'later') continue
+      if (reason === 'later') {
+        this.pendingBinds.set(output.socket, output.address)
+        continue
+      }
       if (reason === undefined) {
         this.relaySockets.set(output.socket, output.address)
         this.server.relayBound(output.socket, this.now)
