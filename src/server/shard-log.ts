@@ -9,6 +9,8 @@ import type { ShardEvents } from './shard.ts'
 export function shardLog(log: Log): ShardEvents {
   return {
     allocationCreated: (allocation) => log.info('allocation started', fieldsOf(allocation)),
+    allocationMoved: (allocation, from) =>
+      log.info('allocation moved', { ...fieldsOf(allocation), from: `${from}` }),
     allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
     notice: (notice) => logNotice(log, notice),
     systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),

@@ -16,6 +16,8 @@ import type { StreamListenOptions, Streams, StreamsHandlers } from './streams.ts
 
 export interface ShardEvents {
   allocationCreated(allocation: AllocationRecord): void
+  /** A mobile client has come to another address. */
+  allocationMoved(allocation: AllocationRecord, from: TransportAddress): void
   allocationEnded(allocation: AllocationRecord, reason: EndReason, now: Instant): void
   /** Of what goes wrong outside: a wrong credential, answers held back. Few, whatever is sent. */
   notice(notice: Notice): void
@@ -150,6 +152,9 @@ export class Shard {
         return
       case 'allocation-created':
         this.#events.allocationCreated(output.allocation)
+        return
+      case 'allocation-moved':
+        this.#events.allocationMoved(output.allocation, output.from)
         return
       case 'allocation-ended':
         this.#events.allocationEnded(output.allocation, output.reason, this.#clock.now())

@@ -10,7 +10,9 @@ import type { Instant } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import type { Attribute } from '../stun/attributes.ts'
 import type { AllocationBandwidth } from './bandwidth.ts'
+import type { ClientPath } from './client-path.ts'
 import type { AuthenticatedClient, Credential } from './credential.ts'
+import type { Mobility } from './mobility.ts'
 import type { ClientTransport } from './socket-numbers.ts'
 
 /** What others may see of an allocation: for logs, metrics and lists. */
@@ -43,12 +45,12 @@ export interface AllocationOptions {
   readonly createdAt: Instant
 }
 
-export class Allocation implements AllocationRecord, AuthenticatedClient {
+export class Allocation implements AllocationRecord, AuthenticatedClient, ClientPath {
   readonly id: string
-  /** The socket and the client's address: with our own address behind the socket, the five-tuple. */
-  readonly socket: SocketId
-  readonly client: TransportAddress
-  readonly transport: ClientTransport
+  /** Where data for the client goes. With a mobile client this changes. */
+  socket: SocketId
+  client: TransportAddress
+  transport: ClientTransport
   /** As last shown by its owner. */
   credential: Credential
   verifiedNonce: Uint8Array | undefined
@@ -64,6 +66,8 @@ export class Allocation implements AllocationRecord, AuthenticatedClient {
   readonly lifetime: number
   /** What the Allocate request was told besides addresses and lifetime; undefined where that was nothing. */
   answered: readonly Attribute[] | undefined
+  /** Undefined unless the client has asked for mobility. */
+  mobility: Mobility | undefined
   /** One, or one of each family, in the order in which they were bound. */
   relayed: readonly RelayedTransportAddress[] = []
   /** Of all relayed transport addresses; undefined while there is none. */

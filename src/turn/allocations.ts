@@ -11,6 +11,7 @@ import { type Instant, later } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { type Allocation, ChannelBinding, Permission, type RelayedTransportAddress } from './allocation.ts'
 import type { Bandwidth } from './bandwidth.ts'
+import type { ClientPath } from './client-path.ts'
 import type { Reservation } from './reservation.ts'
 
 export type Expirable = RelayedTransportAddress | Permission | ChannelBinding | Reservation
@@ -88,7 +89,16 @@ export class Allocations {
   add(allocation: Allocation): void {
     this.#all.add(allocation)
     allocation.bandwidth = this.#bandwidth.open(allocation.userId)
-    this.#byClient.set(allocation.socket, allocation.client, allocation)
+    this.addPath(allocation, allocation)
+  }
+
+  /** From here on the allocation is found by that half of a five-tuple (too). */
+  addPath(allocation: Allocation, { socket, client }: ClientPath): void {
+    this.#byClient.set(socket, client, allocation)
+  }
+
+  removePath({ socket, client }: ClientPath): void {
+    this.#byClient.delete(socket, client)
   }
 
   addRelayed(relayed: RelayedTransportAddress): void {
@@ -176,7 +186,8 @@ export class Allocations {
   /** Takes the allocation out with all that it has. `relayed` stays readable, for the record. */
   remove(allocation: Allocation): void {
     for (const relayed of allocation.relayed) this.#forgetAllOf(relayed)
-    this.#byClient.delete(allocation.socket, allocation.client)
+    this.removePath(allocation)
+    if (allocation.mobility?.pending !== undefined) this.removePath(allocation.mobility.pending)
     this.#all.delete(allocation)
     this.#bandwidth.close(allocation.userId)
     allocation.state = 'ended'

@@ -25,6 +25,7 @@ export class ServerCounters {
     'no-allocation': 0,
     'no-permission': 0,
     'no-channel': 0,
+    'client-away': 0,
     'bad-channel-data': 0,
     'bad-indication': 0,
     'unexpected-icmp': 0,

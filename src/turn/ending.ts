@@ -8,6 +8,7 @@ import type { Reservation } from './reservation.ts'
 export function endAllocation(state: ServerState, allocation: Allocation, reason: EndReason): void {
   const wasActive = allocation.state === 'active'
   state.allocations.remove(allocation)
+  state.mobile?.remove(allocation)
   const held = state.binder.cancel(allocation)?.held ?? 1
   for (const relayed of allocation.relayed) state.sockets.close(relayed)
   state.quotas.release(allocation.userId, held)
@@ -15,15 +16,21 @@ export function endAllocation(state: ServerState, allocation: Allocation, reason
   if (wasActive) state.outputs.push({ type: 'allocation-ended', allocation, reason })
 }
 
-/** Ends one family of a dual allocation, and with the last one the allocation (RFC 8656 §8.1). */
-export function endRelayed(state: ServerState, relayed: RelayedTransportAddress, reason: EndReason): void {
-  const { allocation } = relayed
-  if (allocation.relayed.length === 1) {
+/** Ends those relayed transport addresses, and with the last one the allocation (RFC 8656 §8.1). */
+export function endRelayed(
+  state: ServerState,
+  allocation: Allocation,
+  ended: readonly RelayedTransportAddress[],
+  reason: EndReason,
+): void {
+  if (ended.length === allocation.relayed.length) {
     endAllocation(state, allocation, reason)
     return
   }
-  state.allocations.removeRelayed(relayed)
-  state.sockets.close(relayed)
+  for (const relayed of ended) {
+    state.allocations.removeRelayed(relayed)
+    state.sockets.close(relayed)
+  }
 }
 
 /** Nobody has come for it. */

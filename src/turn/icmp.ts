@@ -6,6 +6,7 @@ import type { Instant } from '../core/time.ts'
 import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { encodeMessage } from '../stun/encode.ts'
 import type { ServerState } from './request.ts'
+import { noSocket } from './socket-numbers.ts'
 
 export interface IcmpError {
   readonly type: number
@@ -45,6 +46,10 @@ export class IcmpRelaying {
       return
     }
     const { allocation } = relayed
+    if (allocation.socket === noSocket) {
+      counters.drops['client-away']++
+      return
+    }
     const bytes = encodeMessage({
       class: 'indication',
       method: 'Data',

@@ -83,6 +83,8 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly canSetDontFragment?: boolean
   /** Where clients are sent for new allocations, in turns; none unless given. */
   readonly alternates?: readonly AlternateServer[]
+  /** Let clients take allocations along to another address (RFC 8016). Nothing without authentication. */
+  readonly mobility?: boolean
   /** Accept channel numbers up to 0x7fff, as RFC 5766 clients bind them. */
   readonly allowLegacyChannels?: boolean
 }

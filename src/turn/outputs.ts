@@ -18,6 +18,12 @@ export type ServerOutput =
   | { readonly type: 'bind-relay'; readonly socket: SocketId; readonly address: TransportAddress }
   | { readonly type: 'close-relay'; readonly socket: SocketId }
   | { readonly type: 'allocation-created'; readonly allocation: AllocationRecord }
+  /** Its client is at another address now. */
+  | {
+      readonly type: 'allocation-moved'
+      readonly allocation: AllocationRecord
+      readonly from: TransportAddress
+    }
   | { readonly type: 'allocation-ended'; readonly allocation: AllocationRecord; readonly reason: EndReason }
   /** Who receives what is sent there has shown a wrong credential; told once a minute for each /32 or /64. */
   | {

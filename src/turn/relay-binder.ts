@@ -25,6 +25,7 @@ export interface BindTask {
   readonly reply: ReplyAddress
   /** What it holds of its user's quota. */
   readonly held: number
+  readonly isMobile: boolean
   /** What is still to be bound, the present one first. */
   readonly needs: RelayNeed[]
   /** Families for which there was no port. */

@@ -15,15 +15,17 @@ import type { Allocations } from './allocations.ts'
 import { channelDataEnd, channelDataHeaderBytes, writeChannelDataHeader } from './channel-data.ts'
 import type { DropReason, ServerCounters } from './counters.ts'
 import { DataIndicationWriter, longestDataIndicationHeader } from './data-indication.ts'
+import type { MobileAllocations } from './mobile-allocations.ts'
 import { limits } from './options.ts'
 import type { PeerAccess } from './peer-access.ts'
 import type { ServerState } from './request.ts'
 import type { MutableRoute, Route } from './route.ts'
 import { readSendIndication, type SendIndication } from './send-indication.ts'
-import { isRelaySocket, isStreamSocket } from './socket-numbers.ts'
+import { isRelaySocket, isStreamSocket, noSocket } from './socket-numbers.ts'
 
 export class Relaying {
   readonly #allocations: Allocations
+  readonly #mobile: MobileAllocations | undefined
   readonly #peers: PeerAccess
   readonly #counters: ServerCounters
   readonly #canSetDontFragment: boolean
@@ -37,8 +39,9 @@ export class Relaying {
     dontFragment: false,
   }
 
-  constructor({ allocations, peers, counters, options }: ServerState, random: Random) {
+  constructor({ allocations, mobile, peers, counters, options }: ServerState, random: Random) {
     this.#allocations = allocations
+    this.#mobile = mobile
     this.#peers = peers
     this.#counters = counters
     this.#canSetDontFragment = options.canSetDontFragment === true
@@ -61,6 +64,8 @@ export class Relaying {
     if (dataEnd < 0) return this.#drop('bad-channel-data')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
+    const { mobility } = allocation
+    if (mobility !== undefined) this.#mobile?.arrived(allocation, mobility, socket, source)
     const channel = allocation.channels?.get(readUint16(bytes, start))
     if (channel === undefined || channel.deadline <= now) return this.#drop('no-channel')
     if (channel.permission.deadline <= now) {
@@ -79,6 +84,8 @@ export class Relaying {
     if (indication.dontFragment && !this.#canSetDontFragment) return this.#drop('bad-indication')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
+    const { mobility } = allocation
+    if (mobility !== undefined) this.#mobile?.arrived(allocation, mobility, socket, source)
     const relayed = allocation.relayedFor(peer)
     if (relayed === undefined || this.#allocations.findPermission(relayed, peer, now) === undefined) {
       return this.#drop('no-permission')
@@ -136,6 +143,7 @@ export class Relaying {
       (channel !== undefined && channel.permission.deadline > now) ||
       this.#allocations.findPermission(relayed, peer, now) !== undefined
     if (!isPermitted) return this.#drop('no-permission')
+    if (allocation.socket === noSocket) return this.#drop('client-away')
     const isStream = isStreamSocket(allocation.socket)
     let headerLength = channelDataHeaderBytes
     let padding = 0

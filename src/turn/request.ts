@@ -10,6 +10,7 @@ import type { Allocations, Expirable } from './allocations.ts'
 import type { Answers } from './answers.ts'
 import type { ServerCounters } from './counters.ts'
 import type { Credential } from './credential.ts'
+import type { MobileAllocations } from './mobile-allocations.ts'
 import type { ServerLimits, TurnServerOptions } from './options.ts'
 import type { ReplyAddress } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
@@ -46,6 +47,8 @@ export interface ServerState {
   readonly deadlines: Deadlines<Expirable>
   readonly allocations: Allocations
   readonly reservations: Reservations
+  /** Undefined where mobility is forbidden. */
+  readonly mobile: MobileAllocations | undefined
   readonly quotas: Quotas
   readonly relays: Relays
   readonly sockets: RelaySockets

@@ -26,6 +26,8 @@ import { AllocateMethod } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
+import { handleResume } from './methods/resume.ts'
+import { MobileAllocations } from './mobile-allocations.ts'
 import { limitsOf, type TurnServerOptions } from './options.ts'
 import { type Outcome, reject, succeed } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
@@ -69,7 +71,10 @@ export class TurnServer implements Core<ServerOutput> {
     const sockets = new RelaySockets(relays, outputs)
     const binder = new RelayBinder(relays, sockets, random)
     const engine = { options, limits, outputs, answers, deadlines, peers, counters, transports: new Map() }
-    this.#state = { ...engine, allocations, reservations, quotas, relays, sockets, binder }
+    const isOpen = options.credentials === undefined && (options.tokenKeys ?? []).length === 0
+    const canMove = options.mobility === true && !isOpen
+    const mobile = canMove ? new MobileAllocations(allocations, outputs, random) : undefined
+    this.#state = { ...engine, allocations, reservations, mobile, quotas, relays, sockets, binder }
     this.#authenticator = new Authenticator(options, random)
     this.#redirects = new Redirects(options.alternates ?? [])
     this.#unauthenticated = new UnauthenticatedAnswers(this.#state, this.#authenticator, random)
@@ -91,11 +96,14 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state.transports.set(socket, transport)
   }
 
-  /** The connection is gone, and with it its allocation, at once. */
+  /** The connection is gone, and with it its allocation, at once, unless that is a mobile one. */
   streamClosed(socket: SocketId, client: AddressWords): void {
     this.#state.transports.delete(socket)
     const allocation = this.#state.allocations.findByClient(socket, client)
-    if (allocation !== undefined) endAllocation(this.#state, allocation, 'disconnected')
+    if (allocation === undefined) return
+    const { mobility } = allocation
+    if (mobility === undefined) endAllocation(this.#state, allocation, 'disconnected')
+    else this.#state.mobile?.disconnected(allocation, mobility, socket, client)
   }
 
   /** From now on new allocations are made there, in turns, and not here; here again if there are none. */
@@ -158,7 +166,7 @@ export class TurnServer implements Core<ServerOutput> {
         case undefined:
           return
         case 'relayed':
-          endRelayed(state, due, 'expired')
+          endRelayed(state, due.allocation, [due], 'expired')
           break
         case 'reservation':
           endReservation(state, due)
@@ -276,6 +284,8 @@ export class TurnServer implements Core<ServerOutput> {
       method === 'Allocate' ? this.#allocate.understands : [],
     )
     if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
+    const ticket = method === 'Refresh' ? message.get('MOBILITY-TICKET') : undefined
+    if (ticket !== undefined) return handleResume(request, ticket, this.#state)
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
     if (method === 'Allocate') {
       const transport = this.#state.transports.get(request.socket) ?? 'udp'

@@ -3,12 +3,15 @@
  * in the middle, stream connections of clients (TCP, TLS) above. Small and used again, so that drivers may index by them.
  */
 
-import type { SocketId } from '../core/sans-io.ts'
+import { type SocketId, socketId } from '../core/sans-io.ts'
 
 export const firstRelaySocket = 0x10000
 
 /** All of them fit the 32-bit scopes of an AddressTable. */
 export const firstStreamSocket = 0x4000_0000
+
+/** Of an allocation whose client is away (RFC 8016): no socket has this number. */
+export const noSocket: SocketId = socketId(-1)
 
 export function isRelaySocket(socket: SocketId): boolean {
   return socket >= firstRelaySocket && socket < firstStreamSocket

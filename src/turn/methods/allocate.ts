@@ -37,7 +37,7 @@ export class AllocateMethod {
   }
 
   handle(request: TurnRequest): Outcome {
-    const { allocations, reservations, relays } = this.#state
+    const { allocations, reservations, relays, mobile } = this.#state
     const { message, socket, client } = request
     // 1. A five-tuple in use: the same request again gets the same answer, another one 437.
     const existing = allocations.findByClient(socket, client)
@@ -51,6 +51,10 @@ export class AllocateMethod {
     const transport = message.get('REQUESTED-TRANSPORT')
     if (transport === undefined) return reject(400)
     if (transport !== udp) return reject(442)
+    // An empty MOBILITY-TICKET asks for one; there is nothing to be resumed here (RFC 8016 §3.1.2).
+    const ticket = message.get('MOBILITY-TICKET')
+    if (ticket !== undefined && ticket.length > 0) return reject(400)
+    if (ticket !== undefined && mobile === undefined) return reject(405)
     // 5. RESERVATION-TOKEN chooses the address by itself.
     const token = message.get('RESERVATION-TOKEN')
     if (token !== undefined) {
@@ -82,8 +86,8 @@ export class AllocateMethod {
     const allocation = this.#newAllocation(request)
     if (unsupported !== undefined) allocation.answered = [addressError(unsupported, 440)]
     allocations.add(allocation)
-    const task = { allocation, reply: replyOf(request), held, needs: [...needs], unmet: [], bound: [] }
-    this.#finish(binder.next({ ...task, reserved: undefined }), request.now)
+    const task = { allocation, reply: replyOf(request), held, isMobile: isMobile(request), needs: [...needs] }
+    this.#finish(binder.next({ ...task, unmet: [], bound: [], reserved: undefined }), request.now)
     return later
   }
 
@@ -97,7 +101,7 @@ export class AllocateMethod {
     quotas.take(userId, 1)
     const allocation = this.#newAllocation(request)
     allocations.add(allocation)
-    this.#activate(allocation, [reservation], request.now)
+    this.#activate(allocation, [reservation], isMobile(request), request.now)
     return granted(allocation)
   }
 
@@ -116,12 +120,15 @@ export class AllocateMethod {
       const { token } = reservations.reserve(reserved, allocation.userId, now)
       allocation.answered = [['RESERVATION-TOKEN', token]]
     }
-    this.#activate(allocation, bound, now)
+    this.#activate(allocation, bound, task.isMobile, now)
     answers.answer(reply, granted(allocation))
   }
 
-  #activate(allocation: Allocation, bound: readonly RelaySocket[], now: Instant): void {
-    const { allocations, counters, outputs } = this.#state
+  #activate(allocation: Allocation, bound: readonly RelaySocket[], isMobile: boolean, now: Instant): void {
+    const { allocations, mobile, counters, outputs } = this.#state
+    if (isMobile && mobile !== undefined) {
+      allocation.answered = [...(allocation.answered ?? []), ['MOBILITY-TICKET', mobile.add(allocation)]]
+    }
     for (const { socket, local, address } of bound) {
       allocations.addRelayed(new RelayedTransportAddress(allocation, socket, local, address, now))
     }
@@ -194,6 +201,10 @@ function granted(allocation: Allocation): Outcome {
 
 function addressError(family: AddressFamily, code: 440 | 508): Attribute {
   return ['ADDRESS-ERROR-CODE', { family, code, reason: '' }]
+}
+
+function isMobile({ message }: TurnRequest): boolean {
+  return message.has('MOBILITY-TICKET')
 }
 
 function replyOf({ socket, client, method, transactionId, key }: TurnRequest): ReplyAddress {

@@ -1,6 +1,8 @@
 /** Refresh: RFC 8656 §8.2. */
 
-import { endAllocation, endRelayed } from '../ending.ts'
+import type { Message } from '../../stun/message.ts'
+import type { Allocation, RelayedTransportAddress } from '../allocation.ts'
+import { endRelayed } from '../ending.ts'
 import type { ServerLimits } from '../options.ts'
 import { type Outcome, reject, succeed } from '../outcome.ts'
 import type { AllocationRequest, ServerState, TurnRequest } from '../request.ts'
@@ -8,19 +10,23 @@ import type { AllocationRequest, ServerState, TurnRequest } from '../request.ts'
 export function handleRefresh(request: AllocationRequest, state: ServerState): Outcome {
   const { allocation, message, now } = request
   // 1. The family that is meant, of those that there are; without a word all of them.
-  const family = message.get('REQUESTED-ADDRESS-FAMILY')
-  const meant = allocation.relayed.filter(({ address }) => family === undefined || address.family === family)
+  const meant = relayedMeant(message, allocation)
   if (meant.length === 0) return reject(443)
   // 2. A lifetime of 0 deletes; the answer is sent all the same.
   if (message.get('LIFETIME') === 0) {
-    if (family === undefined) endAllocation(state, allocation, 'released')
-    else for (const relayed of meant) endRelayed(state, relayed, 'released')
+    endRelayed(state, allocation, meant, 'released')
     return succeed(['LIFETIME', 0])
   }
   // 3. Any other one counts from now on.
   const lifetime = grantedLifetime(request, state.limits)
   for (const relayed of meant) state.allocations.refresh(relayed, lifetime, now)
   return succeed(['LIFETIME', lifetime])
+}
+
+/** The relayed transport addresses that a Refresh is about. */
+export function relayedMeant(message: Message, allocation: Allocation): readonly RelayedTransportAddress[] {
+  const family = message.get('REQUESTED-ADDRESS-FAMILY')
+  return allocation.relayed.filter(({ address }) => family === undefined || address.family === family)
 }
 
 /**
