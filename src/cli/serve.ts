@@ -41,6 +41,7 @@ interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags, Signaling
   readonly denyPeer?: readonly AddressRange[]
   readonly allowLegacyChannels?: boolean
   readonly alternateServer?: readonly AlternateServer[]
+  readonly mobility?: boolean
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
   readonly dev?: boolean
@@ -88,6 +89,7 @@ export function serveCommand(): Command {
       repeatable(parseAlternateServer),
     )
     .option('--allow-legacy-channels', 'accept channel numbers up to 0x7fff (RFC 5766 clients)')
+    .option('--mobility', 'let clients take an allocation along to another address (RFC 8016)')
   addStreamFlags(command)
   addLimitFlags(command)
   addSignalingFlags(command)
@@ -164,6 +166,7 @@ function configOf(flags: ServeFlags, log: Log): ServeConfig {
     denyPeers: flags.denyPeer ?? [],
     allowLegacyChannels: flags.allowLegacyChannels === true,
     alternateServers: flags.alternateServer ?? [],
+    mobility: flags.mobility === true,
   }
 }
 

@@ -37,6 +37,7 @@ export interface ServeConfig extends CredentialsConfig, LimitsConfig, StreamsCon
   readonly allowLegacyChannels: boolean
   /** Where clients are sent for new allocations. */
   readonly alternateServers: readonly AlternateServer[]
+  readonly mobility: boolean
 }
 
 export const defaultConfig: ServeConfig = {
@@ -55,6 +56,7 @@ export const defaultConfig: ServeConfig = {
   denyPeers: [],
   allowLegacyChannels: false,
   alternateServers: [],
+  mobility: false,
 }
 
 /** Checks what no single flag can see. Throws `no-credentials` or `configuration-invalid`. */
@@ -62,6 +64,12 @@ export function checkConfig(config: ServeConfig): void {
   checkCredentials(config)
   checkStreams(config, config.listen)
   checkLimits(config)
+  if (config.mobility && config.noAuth) {
+    throw new TurnpikeError(
+      'configuration-invalid',
+      '--mobility needs users: with --no-auth nobody could tell the owner of an allocation from a thief',
+    )
+  }
 }
 
 /** Nobody is sent round in a circle. Throws `configuration-invalid`. */

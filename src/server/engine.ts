@@ -41,6 +41,7 @@ export function createEngine(config: ServeConfig, around: Surroundings, host: En
       ownAddresses: around.ownAddresses,
       canSetDontFragment: host.canSetDontFragment,
       allowLegacyChannels: config.allowLegacyChannels,
+      mobility: config.mobility,
       alternates: config.alternateServers,
       ...limitsOf(config),
     },

@@ -60,6 +60,17 @@ export const attributes = {
   'THIRD-PARTY-AUTHORIZATION': { type: 0x802e, codec: codecs.text(anyBytes), section: 'RFC 7635 §6.1' },
   'MOBILITY-TICKET': { type: 0x8030, codec: codecs.bytes(0, anyBytes), section: 'RFC 8016 §6.1' },
   NOMINATION: { type: 0xc001, codec: codecs.uint32, section: 'draft-thatcher-ice-renomination' },
+  // Interop: Debian's coturn, client and server, has these two under the numbers of the draft.
+  'SSODA-ADDITIONAL-ADDRESS-FAMILY': {
+    type: 0x8032,
+    codec: codecs.addressFamily,
+    section: 'draft-martinsen-tram-ssoda',
+  },
+  'SSODA-ADDRESS-ERROR-CODE': {
+    type: 0x8033,
+    codec: codecs.addressErrorCode,
+    section: 'draft-martinsen-tram-ssoda',
+  },
 } as const satisfies Record<string, AttributeRow>
 
 export type AttributeName = keyof typeof attributes

@@ -1,61 +1,85 @@
-/** Tickets of mobile allocations (RFC 8016 §3.1.2, §5): a name that only this server can write and read. */
+/**
+ * Tickets of mobile allocations (RFC 8016 §3.1.2, §5): a name that only this server can write and read. What is in it
+ * is encrypted under a synthetic initialization vector, which authenticates it as well (as RFC 5297 does it).
+ * Interop: turnutils_uclient takes tickets of at most 32 bytes, and only such as are text.
+ */
 
-import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
 import type { Random } from '../core/random.ts'
 import { readUint32, writeUint32 } from '../stun/bytes.ts'
 
 export interface TicketContents {
-  /** Which allocation. */
+  /** Which allocation: below 2^40. */
   readonly handle: number
-  /** Which of its tickets. */
+  /** Which of its tickets: below 2^24. */
   readonly generation: number
 }
 
-const cipher = 'aes-256-gcm'
-const ivBytes = 12
-const plainBytes = 12
-const tagBytes = 16
+const cipher = 'aes-256-ctr'
+const ivBytes = 16
+const plainBytes = 8
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
 
-/** Initialization vector, encrypted contents, authentication tag. */
-const ticketBytes = ivBytes + plainBytes + tagBytes
+/** Four characters for three bytes. */
+const ticketCharacters = ((ivBytes + plainBytes) / 3) * 4
 
 export class TicketSealer {
-  readonly #random: Random
-  readonly #key: Uint8Array
+  readonly #cipherKey: Uint8Array
+  readonly #macKey: Uint8Array
 
   constructor(random: Random) {
-    this.#random = random
-    this.#key = random.bytes(32)
+    this.#cipherKey = random.bytes(32)
+    this.#macKey = random.bytes(32)
   }
 
-  /** 40 bytes, different ones each time. */
+  /** 32 characters. The same contents give the same ticket. */
   seal({ handle, generation }: TicketContents): Uint8Array {
     const plain = new Uint8Array(plainBytes)
-    writeUint32(plain, 0, Math.trunc(handle / 2 ** 32))
-    writeUint32(plain, 4, handle)
-    writeUint32(plain, 8, generation)
-    const ticket = new Uint8Array(ticketBytes)
-    ticket.set(this.#random.bytes(ivBytes))
-    const sealer = createCipheriv(cipher, this.#key, ticket.subarray(0, ivBytes))
-    ticket.set(sealer.update(plain), ivBytes)
-    sealer.final()
-    ticket.set(sealer.getAuthTag(), ivBytes + plainBytes)
-    return ticket
+    writeUint32(plain, 0, Math.trunc(handle / 2 ** 8))
+    writeUint32(plain, 4, (handle % 2 ** 8) * 2 ** 24 + (generation % 2 ** 24))
+    const sealed = new Uint8Array(ivBytes + plainBytes)
+    sealed.set(this.#ivOf(plain))
+    sealed.set(createCipheriv(cipher, this.#cipherKey, sealed.subarray(0, ivBytes)).update(plain), ivBytes)
+    return toText(sealed)
   }
 
   /** Undefined for bytes that this sealer has not made. */
   open(ticket: Uint8Array): TicketContents | undefined {
-    if (ticket.length !== ticketBytes) return undefined
-    const opener = createDecipheriv(cipher, this.#key, ticket.subarray(0, ivBytes), {
-      authTagLength: tagBytes,
-    })
-    opener.setAuthTag(ticket.subarray(ivBytes + plainBytes))
-    const plain = opener.update(ticket.subarray(ivBytes, ivBytes + plainBytes))
-    try {
-      opener.final()
-    } catch {
-      return undefined
-    }
-    return { handle: readUint32(plain, 0) * 2 ** 32 + readUint32(plain, 4), generation: readUint32(plain, 8) }
+    const sealed = fromText(ticket)
+    if (sealed === undefined) return undefined
+    const iv = sealed.subarray(0, ivBytes)
+    const plain = createDecipheriv(cipher, this.#cipherKey, iv).update(sealed.subarray(ivBytes))
+    if (!timingSafeEqual(iv, this.#ivOf(plain))) return undefined
+    const low = readUint32(plain, 4)
+    return { handle: readUint32(plain, 0) * 2 ** 8 + Math.trunc(low / 2 ** 24), generation: low % 2 ** 24 }
   }
+
+  #ivOf(plain: Uint8Array): Uint8Array {
+    return createHmac('sha256', this.#macKey).update(plain).digest().subarray(0, ivBytes)
+  }
+}
+
+/** base64url (RFC 4648 §5), without padding: the length is a multiple of three. */
+function toText(bytes: Uint8Array): Uint8Array {
+  const text = new Uint8Array(ticketCharacters)
+  for (let i = 0; i < ticketCharacters; i++) {
+    const bit = i * 6
+    const pair = (bytes[bit >> 3]! << 8) | (bytes[(bit >> 3) + 1] ?? 0)
+    text[i] = alphabet.charCodeAt((pair >> (10 - (bit & 7))) & 63)
+  }
+  return text
+}
+
+function fromText(text: Uint8Array): Uint8Array | undefined {
+  if (text.length !== ticketCharacters) return undefined
+  const bytes = new Uint8Array(ivBytes + plainBytes)
+  for (let i = 0; i < ticketCharacters; i++) {
+    const value = alphabet.indexOf(String.fromCharCode(text[i]!))
+    if (value < 0) return undefined
+    const bit = i * 6
+    const shifted = value << (10 - (bit & 7))
+    bytes[bit >> 3]! |= shifted >> 8
+    if ((bit >> 3) + 1 < bytes.length) bytes[(bit >> 3) + 1]! |= shifted & 255
+  }
+  return bytes
 }

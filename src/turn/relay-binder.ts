@@ -26,6 +26,8 @@ export interface BindTask {
   /** What it holds of its user's quota. */
   readonly held: number
   readonly isMobile: boolean
+  /** Whether the second family was asked for as the draft had it. */
+  readonly isDraft: boolean
   /** What is still to be bound, the present one first. */
   readonly needs: RelayNeed[]
   /** Families for which there was no port. */

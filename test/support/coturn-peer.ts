@@ -8,12 +8,16 @@ import { type Child, start } from './programs.ts'
 const ports = { min: 20_000, max: 32_000 }
 const attempts = 20
 
-/** Resolves when it echoes on `port` and the one after it, which it opens as well. */
-export async function startPeer(): Promise<Child & { port: number }> {
+/**
+ * Resolves when it echoes on `port` and the one after it, which it opens as well. It listens at 127.0.0.1, and at
+ * other addresses besides where they are named.
+ */
+export async function startPeer(...otherAddresses: readonly string[]): Promise<Child & { port: number }> {
   for (let attempt = 0; attempt < attempts; attempt++) {
     const port = ports.min + Math.floor(Math.random() * ((ports.max - ports.min) / 2)) * 2
     if (!((await isFree(port)) && (await isFree(port + 1)))) continue
-    const child = start('turnutils_peer', ['-L', '127.0.0.1', '-p', `${port}`])
+    const addresses = ['127.0.0.1', ...otherAddresses].flatMap((address) => ['-L', address])
+    const child = start('turnutils_peer', [...addresses, '-p', `${port}`])
     if ((await echoes(port)) && (await echoes(port + 1))) return { ...child, port }
     await child.stop()
   }

@@ -1,6 +1,7 @@
 /** Child processes for tests: started with a limit in time, read to the end, ended by their own pid. */
 
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { networkInterfaces } from 'node:os'
 
 export interface Ended {
   readonly code: number | null
@@ -99,4 +100,12 @@ export function missingPrograms(what: string, programs: readonly string[], cure:
     console.warn(`\n*** SKIPPED: ${message}\n`)
   }
   return missing
+}
+
+/** Whether this machine has ::1, as containers often do not. Where it has not, that is said loudly. */
+export function hasLoopback6(what: string): boolean {
+  const addresses = Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])
+  const has = addresses.some(({ address }) => address === '::1')
+  if (!has) console.warn(`\n*** SKIPPED: ${what}: this machine has no ::1\n`)
+  return has
 }

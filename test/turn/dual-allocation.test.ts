@@ -77,6 +77,15 @@ describe('Allocate with ADDITIONAL-ADDRESS-FAMILY', () => {
     },
   )
 
+  it('is understood under its draft number, and answered in kind', () => {
+    const draft: Attribute = ['SSODA-ADDITIONAL-ADDRESS-FAMILY', 'IPv6']
+    const both = new TurnHarness().client().request('Allocate', [udp, draft])
+    expect(both.all('XOR-RELAYED-ADDRESS')).toHaveLength(2)
+    const one = new TurnHarness(onlyIPv4).client().request('Allocate', [udp, draft])
+    expect(one.get('SSODA-ADDRESS-ERROR-CODE')).toEqual({ family: 'IPv6', code: 440, reason: '' })
+    expect(one.has('ADDRESS-ERROR-CODE')).toBe(false)
+  })
+
   it('answers 508 when neither can be bound', () => {
     const harness = new TurnHarness()
     harness.bindPolicy = () => 'EMFILE'

@@ -53,9 +53,9 @@ function destination({ harness, home, relayed }: Moved): string | undefined {
 }
 
 describe('Allocate with an empty MOBILITY-TICKET', () => {
-  it('gives a ticket that fits an unfragmented message, and another one to every allocation', () => {
+  it('gives a ticket that is text of 32 characters, and another one to every allocation', () => {
     const { harness, ticket } = mobile()
-    expect(ticket.length).toBe(40)
+    expect(ticket.length).toBe(32)
     const other = harness.client().request('Allocate', [udp, wantsTicket]).get('MOBILITY-TICKET')
     expect(other).not.toEqual(ticket)
   })
@@ -85,7 +85,7 @@ describe('Allocate with an empty MOBILITY-TICKET', () => {
 
   it('is answered 400 when it is not empty', () => {
     const client = new TurnHarness({ mobility: true }).client()
-    expect(codeOf(client.request('Allocate', [udp, ticketOf(new Uint8Array(40))]))).toBe(400)
+    expect(codeOf(client.request('Allocate', [udp, ticketOf(new Uint8Array(32))]))).toBe(400)
   })
 
   it('gives tickets with reservations and their redemption as well', () => {
@@ -94,9 +94,9 @@ describe('Allocate with an empty MOBILITY-TICKET', () => {
       .client()
       .request('Allocate', [udp, ['EVEN-PORT', { reserveNext: true }], wantsTicket])
     const token = answer.get('RESERVATION-TOKEN')!.slice()
-    expect(answer.get('MOBILITY-TICKET')?.length).toBe(40)
+    expect(answer.get('MOBILITY-TICKET')?.length).toBe(32)
     const second = harness.client().request('Allocate', [udp, ['RESERVATION-TOKEN', token], wantsTicket])
-    expect(second.get('MOBILITY-TICKET')?.length).toBe(40)
+    expect(second.get('MOBILITY-TICKET')?.length).toBe(32)
   })
 })
 
@@ -106,7 +106,7 @@ describe('Refresh with a MOBILITY-TICKET', () => {
     harness.elapse(300)
     const answer = harness.client().request('Refresh', [ticketOf(ticket), ['LIFETIME', 1200]])
     expect(answer.get('LIFETIME')).toBe(1200)
-    expect(answer.get('MOBILITY-TICKET')?.length).toBe(40)
+    expect(answer.get('MOBILITY-TICKET')?.length).toBe(32)
     expect(answer.get('MOBILITY-TICKET')).not.toEqual(ticket)
   })
 
@@ -225,10 +225,10 @@ describe('Refresh with a MOBILITY-TICKET', () => {
 
   const forged: [string, (ticket: Uint8Array) => Uint8Array][] = [
     ['empty', () => new Uint8Array(0)],
-    ['too short', (ticket) => ticket.slice(0, 39)],
+    ['too short', (ticket) => ticket.slice(0, 31)],
     ['too long', (ticket) => Uint8Array.of(...ticket, 0)],
     ['random', (ticket) => ticket.map((byte, i) => byte ^ (i * 37 + 1))],
-    ...Array.from({ length: 40 }, (_, at): [string, (ticket: Uint8Array) => Uint8Array] => [
+    ...Array.from({ length: 32 }, (_, at): [string, (ticket: Uint8Array) => Uint8Array] => [
       `changed in byte ${at}`,
       (ticket) => ticket.map((byte, i) => (i === at ? byte ^ 1 : byte)),
     ]),
@@ -293,7 +293,7 @@ describe('Refresh with a MOBILITY-TICKET', () => {
     const harness = new TurnHarness()
     const client = harness.client()
     client.allocate()
-    expect(codeOf(client.request('Refresh', [ticketOf(new Uint8Array(40))]))).toBe(405)
+    expect(codeOf(client.request('Refresh', [ticketOf(new Uint8Array(32))]))).toBe(405)
   })
 
   it('deletes with a lifetime of 0', () => {

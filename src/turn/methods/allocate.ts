@@ -22,6 +22,9 @@ import { grantedLifetime } from './refresh.ts'
 /** IANA protocol number of UDP (RFC 8656 §18.8). */
 const udp = 17
 
+/** Interop: how Debian's turnutils_uclient -Z asks for both families; it is answered in kind. */
+const draftAdditionalFamily = 'SSODA-ADDITIONAL-ADDRESS-FAMILY'
+
 const later: Outcome = { type: 'later' }
 
 export class AllocateMethod {
@@ -84,9 +87,17 @@ export class AllocateMethod {
     if (!quotas.admits(userId, held)) return reject(486)
     quotas.take(userId, held)
     const allocation = this.#newAllocation(request)
-    if (unsupported !== undefined) allocation.answered = [addressError(unsupported, 440)]
+    const isDraft = request.message.has(draftAdditionalFamily)
+    if (unsupported !== undefined) allocation.answered = [addressError(unsupported, 440, isDraft)]
     allocations.add(allocation)
-    const task = { allocation, reply: replyOf(request), held, isMobile: isMobile(request), needs: [...needs] }
+    const task = {
+      isDraft,
+      allocation,
+      reply: replyOf(request),
+      held,
+      isMobile: isMobile(request),
+      needs: [...needs],
+    }
     this.#finish(binder.next({ ...task, unmet: [], bound: [], reserved: undefined }), request.now)
     return later
   }
@@ -115,7 +126,7 @@ export class AllocateMethod {
       answers.answer(reply, reject(508))
       return
     }
-    if (unmet[0] !== undefined) allocation.answered = [addressError(unmet[0], 508)]
+    if (unmet[0] !== undefined) allocation.answered = [addressError(unmet[0], 508, task.isDraft)]
     if (reserved !== undefined) {
       const { token } = reservations.reserve(reserved, allocation.userId, now)
       allocation.answered = [['RESERVATION-TOKEN', token]]
@@ -163,7 +174,7 @@ interface Plan {
 /** Which relayed transport addresses the request asks for: §7.2, 6. to 9. */
 function planOf(message: Message, relays: Relays): Plan | Outcome {
   const requested = message.get('REQUESTED-ADDRESS-FAMILY')
-  const additional = message.get('ADDITIONAL-ADDRESS-FAMILY')
+  const additional = message.get('ADDITIONAL-ADDRESS-FAMILY') ?? message.get(draftAdditionalFamily)
   const evenPort = message.get('EVEN-PORT')
   const ports = evenPort === undefined ? 'any' : evenPort.reserveNext ? 'pair' : 'even'
   // 6. One family by name, or both; not both ways of asking at once.
@@ -186,7 +197,8 @@ function choosesAddress(message: Message): boolean {
   return (
     message.has('EVEN-PORT') ||
     message.has('REQUESTED-ADDRESS-FAMILY') ||
-    message.has('ADDITIONAL-ADDRESS-FAMILY')
+    message.has('ADDITIONAL-ADDRESS-FAMILY') ||
+    message.has(draftAdditionalFamily)
   )
 }
 
@@ -199,8 +211,8 @@ function granted(allocation: Allocation): Outcome {
   )
 }
 
-function addressError(family: AddressFamily, code: 440 | 508): Attribute {
-  return ['ADDRESS-ERROR-CODE', { family, code, reason: '' }]
+function addressError(family: AddressFamily, code: 440 | 508, isDraft: boolean): Attribute {
+  return [isDraft ? 'SSODA-ADDRESS-ERROR-CODE' : 'ADDRESS-ERROR-CODE', { family, code, reason: '' }]
 }
 
 function isMobile({ message }: TurnRequest): boolean {

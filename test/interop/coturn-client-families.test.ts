@@ -1,0 +1,90 @@
+/** coturn's client against `turnpike serve` on 127.0.0.1 and ::1: families, dual allocations, ports in pairs, mobility. */
+
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { startPeer } from '../support/coturn-peer.ts'
+import {
+  type Child,
+  type Ended,
+  hasLoopback6,
+  missingPrograms,
+  start,
+  startTurnpike,
+} from '../support/programs.ts'
+
+const what = "interop with coturn's client over IPv6"
+const missing = missingPrograms(what, ['turnutils_uclient', 'turnutils_peer'], 'apt-get install coturn')
+const canRun = missing.length === 0 && hasLoopback6(what)
+
+/** What the client says when it has drawn one channel number twice: it draws 2 to 26 of 16,384. */
+const ownCollision = 'channel bind: error 400'
+
+describe.skipIf(!canRun)("coturn's client through turnpike, over both families", () => {
+  let server: Child
+  let ports: Record<string, number>
+  let peer: Child & { port: number }
+  let log = ''
+
+  beforeAll(async () => {
+    peer = await startPeer('::1')
+    server = await startTurnpike([
+      ...['--listen', 'udp://[::1]:0', '--relay-address', '127.0.0.1', '--relay-address', '::1'],
+      ...['--user', 'u:p', '--allow-peer', '127.0.0.0/8', '--allow-peer', '::1', '--allow-legacy-channels'],
+      ...['--unauthenticated-rate', '0', '--mobility'],
+    ])
+    const [line] = await server.waitFor(/^\{"event":"listening".*\}$/m)
+    const listeners: { address: string; port: number }[] = JSON.parse(line).listeners
+    ports = Object.fromEntries(listeners.map(({ address, port }) => [address, port]))
+    server.process.stderr?.on('data', (chunk) => {
+      log += chunk
+    })
+  })
+
+  afterAll(async () => {
+    await peer?.stop()
+    const ended = await server?.stop()
+    expect(ended?.code, ended?.stderr.slice(-2000)).toBe(0)
+  })
+
+  async function client(host: string, peerAddress: string, flags: readonly string[]): Promise<Ended> {
+    const run = () =>
+      start(
+        'turnutils_uclient',
+        [
+          ...['-e', peerAddress, '-r', `${peer.port}`, '-n', '20', '-m', '2', '-u', 'u', '-w', 'p'],
+          ...['-p', `${ports[host]}`, ...flags, host],
+        ],
+        { timeoutSeconds: 100 },
+      ).ended
+    const ended = await run()
+    return ended.code === 255 && ended.output.includes(ownCollision) ? run() : ended
+  }
+
+  const modes: [string, string, string, string[]][] = [
+    ['IPv6 relay, IPv6 client, an even port and the next one', '::1', '::1', ['-x']],
+    ['IPv6 relay, IPv6 client, send indications', '::1', '::1', ['-x', '-c', '-s']],
+    ['IPv6 relay, IPv4 client', '127.0.0.1', '::1', ['-x']],
+    ['IPv4 relay, IPv6 client', '::1', '127.0.0.1', ['-X']],
+    ['dual allocations', '127.0.0.1', '127.0.0.1', ['-Z']],
+    ['dual allocations, send indications', '127.0.0.1', '127.0.0.1', ['-Z', '-s']],
+    ['dual allocations that move', '127.0.0.1', '127.0.0.1', ['-Z', '-c', '-M']],
+    ['a client that moves', '127.0.0.1', '127.0.0.1', ['-X', '-M']],
+    ['a client that moves, by send indications', '::1', '::1', ['-x', '-s', '-M']],
+  ]
+  it.concurrent.each(modes)(
+    'relays without loss: %s',
+    async (_name, host, peerAddress, flags) => {
+      const { code, output } = await client(host, peerAddress, flags)
+      expect(output).toContain('Total lost packets 0 (0.000000%)')
+      expect(code).toBe(0)
+      // The client goes on with less where it has not got what it has asked for: so that has to be seen.
+      if (flags.includes('-M')) expect(log).toContain('allocation moved')
+      if (flags.includes('-Z')) expect(log).toMatch(/relayed="127\.0\.0\.1:\d+ \[::1\]:\d+"/)
+    },
+    240_000,
+  )
+
+  it.concurrent('answers 420 to a client that forbids fragments, which this driver cannot', async () => {
+    const { output } = await client('127.0.0.1', '127.0.0.1', ['-X', '-c', '-g'])
+    expect(output).toContain('error 420')
+  }, 120_000)
+})
