@@ -170,9 +170,9 @@ export class Generation {
    * A candidate that we know, by its checks or under another type, has been signalled. It becomes what it was told to be, and
    * its pairs live on with their states, checks and counters.
    */
-  signalled(known: RemoteCandidate, description: CandidateDescription): void {
+  signalled(known: RemoteCandidate, description: CandidateDescription, name: string | undefined): void {
     const { foundation, priority, type, related, networkCost } = description
-    Object.assign(known, { foundation, priority, type, related, networkCost })
+    Object.assign(known, { foundation, priority, type, related, networkCost, name })
     for (const pair of this.set.pairs()) {
       if (pair.remote === known) pair.candidatesChanged(this.#session.role)
     }

@@ -100,7 +100,7 @@ export class RemoteCandidates {
     const known = generation.findRemote(stream, candidate.protocol, candidate.tcpType, address)
     if (known === undefined) generation.addRemote(candidate, address, stream, name)
     else if (known.type === 'prflx' || known.priority < candidate.priority)
-      generation.signalled(known, candidate)
+      generation.signalled(known, candidate, name)
     else return 'redundant'
     return 'added'
   }
