@@ -6,7 +6,7 @@
 import { Deadlines, type Expiring, unscheduled } from '../core/deadlines.ts'
 import { OutputQueue } from '../core/output-queue.ts'
 import type { Random } from '../core/random.ts'
-import { type Instant, later } from '../core/time.ts'
+import { earliest, type Instant, later } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { attributeName, isComprehensionRequired } from './attributes.ts'
 import { ClientAuthentication, type Signature } from './client-authentication.ts'
@@ -309,7 +309,3 @@ function isTransient(code: number): boolean {
 }
 
 /** The earlier of two times, either of which may not be set. */
-function earliest(x: Instant | undefined, y: Instant | undefined): Instant | undefined {
-  if (x === undefined) return y
-  return y === undefined || x <= y ? x : y
-}
