@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../src/core/transport-address.ts'
-import { TurnWorld } from '../support/turn-world.ts'
+import { serverName, TurnWorld } from '../support/turn-world.ts'
 
 const transports = ['udp', 'tcp', 'tls'] as const
 
@@ -140,6 +140,18 @@ describe.each(transports)('a TURN client over %s', (transport) => {
     client.until('permission-refused')
     client.until('permission-installed')
     expect(client.events).toContainEqual({ type: 'permission-installed', peer: peer.address })
+  })
+
+  it('goes where the server sends it, in the transport that it came by', async () => {
+    await start()
+    const busy = world.internet.host()
+    const alternateServers = [{ address: world.serverAddress, transports: [transport], domain: serverName }]
+    const busyServer = await world.startOn(busy, { alternateServers })
+    const address = busy.address(world.serverAddress.port)
+    const client = world.open({ server: { address, name: serverName } })
+    expect(client.until('allocated')).toMatchObject({ allocation: { server: world.serverAddress } })
+    expect(busyServer.counters.allocationsCreated).toBe(0)
+    await busyServer.close()
   })
 
   it('fails with code and reason when the password is wrong', async () => {
