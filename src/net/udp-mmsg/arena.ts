@@ -14,7 +14,8 @@ export class Arena {
   readonly #libc: Libc
   readonly #base: bigint
   readonly #low: number
-  readonly #high: number
+  /** The upper half of all addresses. */
+  readonly high: number
   #used = 0
 
   /** Undefined when the system has no such memory to give; errno says why. */
@@ -30,7 +31,7 @@ export class Arena {
     this.#libc = libc
     this.#base = base
     this.#low = Number(base & lowWord)
-    this.#high = Number(base >> 32n) | 0
+    this.high = Number(base >> 32n) | 0
   }
 
   /** Takes `size` bytes for good, and gives their offset. They are zero. */
@@ -46,10 +47,15 @@ export class Arena {
     return this.#base + BigInt(offset)
   }
 
+  /** The lower half of the address of an offset. */
+  low(offset: number): number {
+    return (this.#low + offset) | 0
+  }
+
   /** Writes the address of `target` at `offset`, which is a multiple of 8. */
   setPointer(offset: number, target: number): void {
     this.words[offset >> 2] = this.#low + target
-    this.words[(offset >> 2) + 1] = this.#high
+    this.words[(offset >> 2) + 1] = this.high
   }
 
   unmap(): void {

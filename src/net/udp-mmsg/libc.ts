@@ -27,12 +27,21 @@ const signatures = {
   eventfd_read: { return: 'i32', arguments: ['i32', 'pointer'] },
   eventfd_write: { return: 'i32', arguments: ['i32', 'u64'] },
   getrlimit: { return: 'i32', arguments: ['i32', 'pointer'] },
+  // io_uring has no functions of its own in the C library.
+  syscall: { return: 'i32', arguments: ['u64', 'u64', 'u64', 'u64', 'u64', 'u64', 'u64'] },
   __errno_location: { return: 'pointer', arguments: [] },
+} as const
+
+/** A function has one signature in a library: this one makes no bigint of the numbers that change. */
+const enterSignature = {
+  syscall: { return: 'i32', arguments: ['u64', 'i32', 'u32', 'u32', 'u32', 'pointer', 'u64'] },
 } as const
 
 type Functions = Ffi.WrappedFunctionsFromDefinitions<typeof signatures>
 
 export interface Libc extends Functions {
+  /** `syscall` for io_uring_enter: its number, the ring, requests, results, flags, what to wait for. */
+  readonly enterRing: Ffi.WrappedFunctionsFromDefinitions<typeof enterSignature>['syscall']
   /** errno of the last call on this thread, to be read directly after it. */
   readonly errno: () => number
   /** A view of memory that stays where it is. */
@@ -56,6 +65,7 @@ function load(): Libc | string {
     const errnoView = new Int32Array(ffi.toArrayBuffer(functions.__errno_location(), 4, false))
     return {
       ...functions,
+      enterRing: ffi.dlopen(null, enterSignature).functions.syscall,
       errno: () => errnoView[0]!,
       view: (pointer, length) => ffi.toArrayBuffer(pointer, length, false),
     }

@@ -19,6 +19,7 @@ import { EpollIo } from './epoll-io.ts'
 import type { Io, IoEvents } from './io.ts'
 import type { Libc } from './libc.ts'
 import { Outbox, suits } from './outbox.ts'
+import { RingIo } from './ring-io.ts'
 import { Slots, slot, slotArenaBytes } from './slots.ts'
 import { readSocketAddress } from './socket-address.ts'
 import { type MmsgSocket, SocketOpener, SocketTable } from './sockets.ts'
@@ -34,6 +35,8 @@ export interface MmsgOptions {
   readonly reusePort: boolean
   readonly receiveBufferBytes: number
   readonly sendBufferBytes: number
+  /** Whether to use io_uring where there is one. */
+  readonly ring?: boolean
 }
 
 type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
@@ -72,6 +75,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       slotArenaBytes(slotCount) +
       Outbox.arenaBytes(outboxCapacity) +
       EpollIo.arenaBytes(slotCount) +
+      RingIo.arenaBytes(slotCount) +
       copyBytes +
       65_536
     const arena = Arena.map(libc, size)
@@ -100,7 +104,14 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       end: 0,
     }
     const slots = new Slots(arena, slotCount)
-    this.#io = new EpollIo(libc, arena, slots, this.#outbox, this.#sockets, this.counters, this)
+    const ring =
+      options.ring === false
+        ? 'not asked for'
+        : RingIo.open(libc, arena, slots, this.#outbox, this.#sockets, this.counters, this)
+    this.#io =
+      typeof ring === 'string'
+        ? new EpollIo(libc, arena, slots, this.#outbox, this.#sockets, this.counters, this)
+        : ring
     this.#io.addWakeUp(wakeUp)
   }
 

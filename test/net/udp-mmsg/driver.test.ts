@@ -19,9 +19,12 @@ afterEach(() => {
   for (const item of open.splice(0)) item.close()
 })
 
-describe.skipIf(typeof libc === 'string')('the mmsg driver', () => {
+describe.skipIf(typeof libc === 'string').each([
+  ['recvmmsg', false],
+  ['io_uring', true],
+])('the mmsg driver over %s', (_name, ring) => {
   it('binds, receives, forwards a range behind a header, and answers', async () => {
-    const world = new World()
+    const world = new World(ring)
     const local = await world.bind(listener, '127.0.0.1')
     const client = await plainSocket('udp4')
     world.onDatagram = (datagram) => {
@@ -45,7 +48,7 @@ describe.skipIf(typeof libc === 'string')('the mmsg driver', () => {
   })
 
   it('sends a run of packets to one destination as single datagrams of the right lengths', async () => {
-    const world = new World()
+    const world = new World(ring)
     await world.bind(relay, '127.0.0.1')
     const peer = await plainSocket('udp4')
     const destination = TransportAddress.of('127.0.0.1', peer.port)
@@ -61,7 +64,7 @@ describe.skipIf(typeof libc === 'string')('the mmsg driver', () => {
   })
 
   it('works over IPv6', async () => {
-    const world = new World()
+    const world = new World(ring)
     const local = await world.bind(listener, '::1')
     const client = await plainSocket('udp6')
     let source = ''
@@ -75,7 +78,7 @@ describe.skipIf(typeof libc === 'string')('the mmsg driver', () => {
   })
 
   it('says why a socket could not be bound', async () => {
-    const world = new World()
+    const world = new World(ring)
     const taken = await plainSocket('udp4')
     world.driver.bind(relay, TransportAddress.of('127.0.0.1', taken.port))
     await world.until(() => world.failures.length === 1)
@@ -86,7 +89,7 @@ describe.skipIf(typeof libc === 'string')('the mmsg driver', () => {
   })
 
   it('hands in datagrams of every length, the longest and the empty one too', async () => {
-    const world = new World()
+    const world = new World(ring)
     const local = await world.bind(listener, '127.0.0.1')
     const client = await plainSocket('udp4')
     const lengths: number[] = []
@@ -106,9 +109,9 @@ class World {
   readonly failures: [number, string][] = []
   onDatagram: (datagram: Datagram) => void = () => {}
 
-  constructor() {
+  constructor(ring: boolean) {
     if (typeof libc === 'string') throw new Error(libc)
-    const driver = MmsgDriver.open(libc, nodeClock, options)
+    const driver = MmsgDriver.open(libc, nodeClock, { ...options, ring })
     if (typeof driver === 'string') throw new Error(driver)
     driver.handlers = {
       bound: (socket, local) => this.bound.set(socket, local),
