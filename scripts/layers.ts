@@ -27,6 +27,9 @@ const coreBuiltins = ['node:crypto', 'node:zlib']
 /** The protocol path has no dependency. */
 const withoutPackages = [...cores, 'net', 'sim']
 
+/** Its seams are private, so that one file shall know them. */
+const weriftFile = 'peer/werift.ts'
+
 const forbiddenInCores: readonly [RegExp, string][] = [
   [/\bset(?:Timeout|Interval|Immediate)\b/, 'a timer'],
   [/\bDate\b|\bperformance\./, 'a clock'],
@@ -72,6 +75,8 @@ function offencesOf(file: string, root: string, graph: Map<string, string[]>): s
       if (cores.includes(layer) && !coreBuiltins.includes(specifier)) {
         offend(index, `imports ${specifier}: a core may use ${coreBuiltins.join(' and ')} only`)
       }
+    } else if (/^werift(\/|$)/.test(specifier) && relative(root, file) !== weriftFile) {
+      offend(index, `imports ${specifier}: only ${weriftFile} knows werift`)
     } else if (withoutPackages.includes(layer)) {
       offend(index, `imports ${specifier}: the protocol path has no dependency`)
     }

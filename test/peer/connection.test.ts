@@ -1,0 +1,130 @@
+/** Two of our peer connections on this machine, and one of ours with one of werift's own. */
+
+import { describe, expect, it } from 'vitest'
+import { RTCPeerConnection } from 'werift'
+import { PeerConnection } from '../../src/peer/werift.ts'
+
+type Connection = RTCPeerConnection
+
+/** Descriptions and candidates go straight from one to the other. */
+function signal(a: Connection, b: Connection): void {
+  for (const [from, to] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    from.onicecandidate = ({ candidate }) => {
+      to.addIceCandidate(candidate ?? undefined).catch(() => {})
+    }
+  }
+}
+
+async function negotiate(a: Connection, b: Connection): Promise<void> {
+  await a.setLocalDescription(await a.createOffer())
+  await b.setRemoteDescription(a.localDescription!)
+  await b.setLocalDescription(await b.createAnswer())
+  await a.setRemoteDescription(b.localDescription!)
+}
+
+/** What b receives on a's channel after `act`. */
+async function exchange(a: Connection, b: Connection, text: string): Promise<string> {
+  const channel = a.createDataChannel(text)
+  const received = new Promise<string>((resolve) => {
+    b.ondatachannel = ({ channel: remote }) => {
+      remote.onmessage = ({ data }) => resolve(String(data))
+    }
+  })
+  channel.onopen = () => channel.send(text)
+  await negotiate(a, b)
+  return received
+}
+
+describe('a peer connection', { timeout: 60_000 }, () => {
+  it.each([
+    ['ours with ours', () => new PeerConnection(), () => new PeerConnection()],
+    ['ours with werift', () => new PeerConnection(), () => new RTCPeerConnection({ iceServers: [] })],
+    ['werift with ours', () => new RTCPeerConnection({ iceServers: [] }), () => new PeerConnection()],
+  ])('carries data: %s', async (_name, makeA, makeB) => {
+    const [a, b] = [makeA(), makeB()]
+    signal(a, b)
+    expect(await exchange(a, b, 'hello')).toBe('hello')
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('trickles: a description has a first candidate, the others and their end come by themselves', async () => {
+    const [a, b] = [new PeerConnection(), new PeerConnection()]
+    const told: (string | null)[] = []
+    a.onicecandidate = ({ candidate }) => told.push(candidate?.candidate ?? null)
+    a.createDataChannel('x')
+    await a.setLocalDescription(await a.createOffer())
+    expect(a.localDescription!.sdp).toContain('a=candidate:')
+    await expect.poll(() => told.at(-1), { timeout: 30_000 }).toBeNull()
+    expect(a.iceGatheringState).toBe('complete')
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('goes on with its data through an ICE restart', async () => {
+    const [a, b] = [new PeerConnection(), new PeerConnection()]
+    signal(a, b)
+    const channel = a.createDataChannel('x')
+    const received: string[] = []
+    b.ondatachannel = ({ channel: remote }) => {
+      remote.onmessage = ({ data }) => received.push(String(data))
+    }
+    const opened = new Promise<void>((resolve) => {
+      channel.onopen = () => resolve()
+    })
+    await negotiate(a, b)
+    await opened
+    const before = a.localDescription!.sdp.match(/ice-ufrag:(\S+)/)![1]
+    const timer = setInterval(() => channel.send('.'), 20)
+    a.restartIce()
+    await negotiate(a, b)
+    expect(a.localDescription!.sdp.match(/ice-ufrag:(\S+)/)![1]).not.toBe(before)
+    const count = received.length
+    await expect.poll(() => received.length, { timeout: 30_000 }).toBeGreaterThan(count + 10)
+    clearInterval(timer)
+    expect(a.iceConnectionState).toMatch(/connected|completed/)
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('says why it cannot connect', async () => {
+    const config = { iceTransportPolicy: 'relay', ice: { patienceMs: 300 } } as const
+    const [a, b] = [new PeerConnection(config), new PeerConnection(config)]
+    signal(a, b)
+    a.createDataChannel('x')
+    const failed = new Promise<void>((resolve) => {
+      a.oniceconnectionstatechange = () => {
+        if (a.iceConnectionState === 'failed') resolve()
+      }
+    })
+    await negotiate(a, b)
+    await failed
+    expect(a.explain()).toBe('failed: this side has no candidate to connect from')
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('tells which server is of no use, as icecandidateerror', async () => {
+    const a = new PeerConnection({
+      iceServers: [{ urls: 'turn:127.0.0.1:9', username: 'u', credential: 'p' }],
+      ice: { serverDeadlineMs: 300 },
+    })
+    const error = new Promise<{ url: string; errorCode: number }>((resolve) => {
+      a.onicecandidateerror = resolve as never
+    })
+    a.createDataChannel('x')
+    await a.setLocalDescription(await a.createOffer())
+    expect(await error).toMatchObject({ url: 'turn:127.0.0.1:9', errorCode: 701 })
+    await a.close()
+  })
+
+  it('publishes nothing but relayed candidates when told so', async () => {
+    const a = new PeerConnection({ iceTransportPolicy: 'relay' })
+    const told: (string | null)[] = []
+    a.onicecandidate = ({ candidate }) => told.push(candidate?.candidate ?? null)
+    a.createDataChannel('x')
+    await a.setLocalDescription(await a.createOffer())
+    await expect.poll(() => told, { timeout: 30_000 }).toEqual([null])
+    expect(a.localDescription!.sdp).not.toContain('a=candidate:')
+    await a.close()
+  })
+})

@@ -1,0 +1,108 @@
+/** What src/peer/werift.ts relies on in werift beyond its documentation. When this fails, read A3 of its release notes. */
+
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import {
+  Candidate,
+  candidateFromIce,
+  RTCDtlsTransport,
+  RTCIceGatherer,
+  RTCIceTransport,
+  RTCPeerConnection,
+  Event as WeriftEvent,
+} from 'werift'
+
+interface Manager {
+  createTransport: unknown
+  updateIceGatheringState: unknown
+  updateIceConnectionState: unknown
+  config: unknown
+  certificate: unknown
+}
+
+const secureManagerOf = (connection: RTCPeerConnection): Manager =>
+  (connection as unknown as { secureManager: Manager }).secureManager
+
+describe('werift, as far as it is relied on', () => {
+  it('is the version that this was written against', () => {
+    const own = JSON.parse(readFileSync('package.json', 'utf8'))
+    const installed = JSON.parse(readFileSync('node_modules/werift/package.json', 'utf8'))
+    expect(own.dependencies.werift).toBe(installed.version)
+    expect(installed.version).toBe('0.25.2')
+  })
+
+  it('has a secure manager that makes transports by a method of its own', async () => {
+    const connection = new RTCPeerConnection({ iceServers: [] })
+    const manager = secureManagerOf(connection)
+    for (const name of ['createTransport', 'updateIceGatheringState', 'updateIceConnectionState'] as const) {
+      expect(manager[name], name).toBeTypeOf('function')
+    }
+    expect(manager).toHaveProperty('config')
+    await connection.close()
+  })
+
+  it('asks the secure manager for the transport when the first channel is made, and not before', async () => {
+    const connection = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' })
+    const manager = secureManagerOf(connection)
+    const create = (manager.createTransport as () => unknown).bind(manager)
+    let made = 0
+    manager.createTransport = () => {
+      made++
+      return create()
+    }
+    expect(made).toBe(0)
+    connection.createDataChannel('x')
+    connection.addTransceiver('video')
+    expect(made).toBe(1)
+    await connection.close()
+  })
+
+  it('reads the connection of a gatherer and nothing else of it', () => {
+    const gatherer = new RTCIceGatherer({})
+    expect(gatherer.connection).toBeDefined()
+    expect(gatherer.gatheringState).toBe('new')
+    gatherer.setGatheringState('complete')
+    expect(gatherer.gatheringState).toBe('complete')
+    const other = new RTCIceGatherer({}).connection
+    ;(gatherer as { connection: unknown }).connection = other
+    expect(new RTCIceTransport(gatherer).connection).toBe(other)
+  })
+
+  it('starts DTLS with its client in `dtls` before the first wait', () => {
+    const source = RTCDtlsTransport.prototype.start.toString()
+    const client = source.indexOf('DtlsClient({')
+    const wait = source.search(/\(100\)/)
+    expect(client).toBeGreaterThan(0)
+    expect(wait).toBeGreaterThan(client)
+    expect(source.slice(0, client)).not.toMatch(/await (?!new Promise\(async)/)
+  })
+
+  it('has events whose execute and subscribe can be replaced', () => {
+    const event = new WeriftEvent<[number]>()
+    const seen: number[] = []
+    event.subscribe((value) => seen.push(value))
+    event.execute(1)
+    expect(seen).toEqual([1])
+    expect(Object.hasOwn(event, 'execute')).toBe(true)
+    expect(Object.hasOwn(event, 'subscribe')).toBe(true)
+  })
+
+  it('has candidates with the arguments in this order', () => {
+    const candidate = new Candidate(
+      'f',
+      1,
+      'udp',
+      5,
+      '192.0.2.1',
+      7,
+      'srflx',
+      '10.0.0.1',
+      9,
+      undefined,
+      2,
+      'u',
+    )
+    expect(candidate.toSdp()).toContain('f 1 udp 5 192.0.2.1 7 typ srflx raddr 10.0.0.1 rport 9')
+    expect(candidateFromIce(candidate).toJSON()).toMatchObject({ usernameFragment: 'u' })
+  })
+})
