@@ -43,6 +43,8 @@ export class LiveGeneration {
       opened: (pair, now) => this.checker.send(pair, 'check', undefined, now),
       failed: (pair, failure, detail, now) => this.failPair(pair, failure, detail, now),
     })
+    // Deviation: RFC 8445 §14.2 paces these checks like others. Pacing spares NATs new bindings and networks bursts; a
+    // nomination makes no binding, is one packet in a session, and would come Ta late for nothing.
     this.selection = new Selection(session, generation, {
       sendNomination: (pair, value, now) => this.checker.send(pair, 'nomination', value, now),
       discard: (pair) => this.#discard(pair),
