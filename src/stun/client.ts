@@ -307,5 +307,3 @@ const noErrorCode: StunFailure = { type: 'bad-response', problem: 'the error res
 function isTransient(code: number): boolean {
   return code >= 500 && code <= 599 && code !== insufficientCapacity
 }
-
-/** The earlier of two times, either of which may not be set. */

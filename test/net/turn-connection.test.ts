@@ -125,6 +125,29 @@ describe.each(transports)('a TURN client over %s', (transport) => {
     expect(second.relayed.port).toBe(first.relayed.port + 1)
   })
 
+  it('takes its allocation along to another port of ours', async () => {
+    await start({ mobility: true })
+    const client = world.open({ mobility: true })
+    const peer = world.peer()
+    client.connection.bindChannel(peer.address)
+    client.until('channel-bound')
+    const { relayed } = client
+    const { local } = client.connection
+    client.connection.move()
+    client.until('moved')
+    expect(client.connection.local).not.toEqual(local)
+    expect(client.relayed).toEqual(relayed)
+    client.send(peer.address, 'from elsewhere')
+    world.until(() => client.received.length > 0)
+    expect(world.server?.counters.allocationsCreated).toBe(1)
+    client.connection.move()
+    client.until('moved', 2)
+    client.connection.close()
+    client.until('closed')
+    world.run(1000)
+    expect(world.server?.counters.allocations).toBe(0)
+  })
+
   it('fails with 440 when the server does not relay in the family', async () => {
     await start()
     const client = world.open({ family: 'IPv6' })

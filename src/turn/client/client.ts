@@ -5,7 +5,7 @@
 
 import { OutputQueue } from '../../core/output-queue.ts'
 import type { Random } from '../../core/random.ts'
-import { type Instant, instant } from '../../core/time.ts'
+import { earliest, type Instant, instant } from '../../core/time.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
 import { StunClient } from '../../stun/client.ts'
 import type { StunFailure } from '../../stun/client-failure.ts'
@@ -178,10 +178,7 @@ export class TurnClient {
   }
 
   pollTimeout(): Instant | undefined {
-    const x = this.#stun.pollTimeout()
-    const y = this.#timers.deadlines.next
-    if (x === undefined) return y
-    return y === undefined || x <= y ? x : y
+    return earliest(this.#stun.pollTimeout(), this.#timers.deadlines.next)
   }
 
   poll(): TurnClientOutput | undefined {
