@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../../src/core/transport-address.ts'
+import type { Attribute, AttributeName } from '../../../src/stun/attributes.ts'
 import { longTermKeySha256, userHash } from '../../../src/stun/credentials.ts'
 import { checkIntegrity } from '../../../src/stun/integrity.ts'
+import type { TurnClientOptions } from '../../../src/turn/client/options.ts'
 import { listening, peerA, realm } from '../../support/turn-harness.ts'
 import { answer, errorAnswer, VirtualTurn } from '../../support/virtual-turn.ts'
 
@@ -198,6 +200,48 @@ describe('an allocation', () => {
     ])
     virtual.allocate()
     expect(virtual.client.allocation?.missing).toMatchObject({ family: 'IPv6', code: 440 })
+  })
+
+  it.each<[string, Attribute[]]>([
+    ['no relayed address', [['LIFETIME', 600]]],
+    [
+      'a relayed address without a port',
+      [
+        ['XOR-RELAYED-ADDRESS', peerA.withPort(0)],
+        ['LIFETIME', 600],
+      ],
+    ],
+    ['no lifetime', [['XOR-RELAYED-ADDRESS', peerA]]],
+    [
+      'a lifetime of nothing',
+      [
+        ['XOR-RELAYED-ADDRESS', peerA],
+        ['LIFETIME', 0],
+      ],
+    ],
+  ])('that has %s is given back', (_, attributes) => {
+    const virtual = new VirtualTurn({ client: { credentials: undefined } })
+    virtual.scripts.set(listening.toString(), (bytes) => [answer(bytes, 'success', attributes)])
+    virtual.allocate()
+    expect(virtual.takeEvents()).toMatchObject([{ type: 'failed', failure: { type: 'bad-response' } }])
+    expect(virtual.requests('Refresh').map((request) => request.get('LIFETIME'))).toEqual([0])
+  })
+
+  it('is asked for with what was wanted of it', () => {
+    const token = new Uint8Array(8).fill(3)
+    const wishes: [Partial<TurnClientOptions>, AttributeName, unknown][] = [
+      [{ family: 'IPv6' }, 'REQUESTED-ADDRESS-FAMILY', 'IPv6'],
+      [{ lifetime: 1800 }, 'LIFETIME', 1800],
+      [{ evenPort: { reserveNext: true } }, 'EVEN-PORT', { reserveNext: true }],
+      [{ reservationToken: token }, 'RESERVATION-TOKEN', token],
+      [{}, 'REQUESTED-TRANSPORT', 17],
+      [{}, 'SOFTWARE', 'turnpike'],
+    ]
+    for (const [client, name, value] of wishes) {
+      const virtual = new VirtualTurn({ client })
+      virtual.allocate()
+      expect(virtual.requests('Allocate')[0]!.get(name)).toEqual(value)
+    }
   })
 })
 

@@ -253,6 +253,27 @@ describe('a channel', () => {
     expect(virtual.send(peerA, 'not expired yet')).toBe(true)
   })
 
+  it('that is a bad request when it is refreshed makes the client delete its allocation and start afresh', () => {
+    const virtual = allocated()
+    bind(virtual, peerA)
+    virtual.elapse(100)
+    virtual.takeEvents()
+    const { mapped } = virtual.client.allocation!
+    // Another program on our five-tuple has taken the channel number for another peer.
+    const intruder = virtual.harness.client('alice', 'wonder', mapped)
+    intruder.request('Refresh', [['LIFETIME', 0]])
+    virtual.harness.drain()
+    intruder.allocate()
+    intruder.bindChannel(0x4000, peerB)
+    virtual.elapse(241_000)
+    expect(virtual.takeEvents()).toMatchObject([
+      { type: 'allocation-lost', failure: { code: 400 } },
+      { type: 'allocated' },
+    ])
+    expect(virtual.requests('Refresh').at(-1)!.get('LIFETIME')).toBe(0)
+    expect(virtual.harness.relaySockets.size).toBe(1)
+  })
+
   it('that the server does not know when it is refreshed makes the client start afresh', () => {
     const virtual = allocated()
     bind(virtual, peerA)
