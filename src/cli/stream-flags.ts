@@ -6,7 +6,8 @@ import type { CertificateFiles } from '../server/certificates.ts'
 import { defaultStreamsConfig, type StreamsConfig } from '../server/streams-config.ts'
 import { integerBetween, repeatable } from './parse-options.ts'
 
-export interface StreamFlags extends Omit<StreamsConfig, 'tlsCertificates'> {
+export interface StreamFlags extends Omit<StreamsConfig, 'tlsCertificates' | 'tcpRelay'> {
+  readonly tcpRelay?: boolean
   readonly tlsCert?: readonly string[]
   readonly tlsKey?: readonly string[]
 }
@@ -42,6 +43,7 @@ export function addStreamFlags(command: Command): Command {
       integerBetween(0, 1_000_000, 'connections'),
       connectionsPerAddress,
     )
+    .option('--tcp-relay', 'relay TCP for clients that come by TCP or TLS (RFC 6062)')
 }
 
 export function streamsConfigOf(flags: StreamFlags): StreamsConfig {
@@ -50,6 +52,7 @@ export function streamsConfigOf(flags: StreamFlags): StreamsConfig {
     handshakeTimeout: flags.handshakeTimeout,
     idleTimeout: flags.idleTimeout,
     connectionsPerAddress: flags.connectionsPerAddress,
+    tcpRelay: flags.tcpRelay === true,
   }
 }
 

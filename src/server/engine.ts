@@ -42,6 +42,7 @@ export function createEngine(config: ServeConfig, around: Surroundings, host: En
       canSetDontFragment: host.canSetDontFragment,
       allowLegacyChannels: config.allowLegacyChannels,
       mobility: config.mobility,
+      tcpRelay: config.tcpRelay,
       alternates: config.alternateServers,
       ...limitsOf(config),
     },

@@ -1,9 +1,7 @@
 /** A running TURN server: configuration in, sockets open, one log line for each allocation's start and end. */
 
 import { isBuiltin } from 'node:module'
-import { TurnpikeError } from '../core/errors.ts'
-import type { Host, TlsCertificate, UdpSocket } from '../core/host.ts'
-import type { TransportAddress } from '../core/transport-address.ts'
+import type { Host, TlsCertificate } from '../core/host.ts'
 import { HostUdpDriver } from '../net/host-udp-driver.ts'
 import { NodeHost } from '../net/node-host.ts'
 import type { ServerCounters } from '../turn/counters.ts'
@@ -22,10 +20,11 @@ import { createEngine, type Surroundings } from './engine.ts'
 import { workerCount } from './io-config.ts'
 import { type OpenListener, openListeners, probeListeners } from './listeners.ts'
 import type { Log } from './log.ts'
+import { probeRelayAddress, probeTcpRelay } from './relay-probe.ts'
 import { Shard } from './shard.ts'
 import { shardLog } from './shard-log.ts'
-import type { StreamCounters } from './stream-counters.ts'
-import { Streams } from './streams.ts'
+import { StreamCounters } from './stream-counters.ts'
+import { StreamSide } from './stream-side.ts'
 import { streamsOptionsOf } from './streams-config.ts'
 import { ThreadShards } from './threads/thread-shards.ts'
 
@@ -33,6 +32,7 @@ export interface RunningServer {
   readonly listeners: readonly OpenListener[]
   readonly relays: readonly RelayAddress[]
   readonly counters: ServerCounters
+  /** Of connections by TCP and TLS. */
   readonly streamCounters: StreamCounters
   /** Looks at the certificates' files now, rather than in a few seconds. */
   reloadCertificates(): void
@@ -49,6 +49,7 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
   const interfaces = host.interfaces()
   const relays = relayAddresses(config, interfaces)
   await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
+  if (config.tcpRelay) await Promise.all(relays.map(({ address }) => probeTcpRelay(address, host)))
   const ownAddresses = config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces))
   checkAlternates(config, ownAddresses)
   const around = { ownAddresses, relays, nonceKey: host.random.bytes(32) }
@@ -60,7 +61,7 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
     engine,
     clock,
     (handlers) => new HostUdpDriver(host, handlers),
-    (handlers) => new Streams(host, streamsOptionsOf(config, config.allowLegacyChannels), handlers),
+    (owner) => new StreamSide(engine, host, streamsOptionsOf(config, config.allowLegacyChannels), owner),
     shardLog(log),
   )
   const close = async () => {
@@ -84,7 +85,7 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
       get counters() {
         return threads === undefined ? engine.counters : sumCounters(engine.counters, threads.counters())
       },
-      streamCounters: shard.streamCounters,
+      streamCounters: shard.streamCounters ?? new StreamCounters(),
       reloadCertificates: () => watch.check(),
       close: () => {
         watch.close()
@@ -125,28 +126,4 @@ function inOrderOf(listen: ServeConfig['listen'], opened: readonly OpenListener[
         (asked.address.port === 0 || asked.address.port === address.port),
     )
   return [...opened].sort((x, y) => rank(x) - rank(y))
-}
-
-/** Whether the address can be bound at all, with a port that the system chooses. */
-function probeRelayAddress(address: TransportAddress, host: Host): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket: UdpSocket = host.bindUdp(
-      { address },
-      {
-        bound: () => {
-          socket.close()
-          resolve()
-        },
-        failed: (reason) =>
-          reject(
-            new TurnpikeError(
-              'relay-address-unavailable',
-              `cannot relay from ${address.ip} (${reason}): give an address of this host with --relay-address, and the public one with --external-address`,
-            ),
-          ),
-        datagram: () => {},
-        sendFailed: () => {},
-      },
-    )
-  })
 }

@@ -12,7 +12,8 @@ import { packetOf } from '../turn/route.ts'
 import type { TurnServer } from '../turn/server.ts'
 import { isStreamSocket } from '../turn/socket-numbers.ts'
 import type { StreamCounters } from './stream-counters.ts'
-import type { StreamListenOptions, Streams, StreamsHandlers } from './streams.ts'
+import type { StreamSide, StreamSideOwner } from './stream-side.ts'
+import type { StreamListenOptions } from './streams.ts'
 
 export interface ShardEvents {
   allocationCreated(allocation: AllocationRecord): void
@@ -42,7 +43,7 @@ export class Shard {
   readonly #clock: Clock
   readonly #events: ShardEvents
   readonly #udp: UdpDriver
-  readonly #streams: Streams
+  readonly #streams: StreamSide | undefined
   readonly #pendingListeners = new Map<SocketId, PendingListener>()
   #nextListener = 0
   #cancelTimer: () => void = () => {}
@@ -52,7 +53,7 @@ export class Shard {
     engine: TurnServer,
     clock: Clock,
     createDriver: (handlers: UdpDriverHandlers) => UdpDriver,
-    createStreams: (handlers: StreamsHandlers) => Streams,
+    createStreams: ((owner: StreamSideOwner) => StreamSide) | undefined,
     events: ShardEvents,
   ) {
     this.#engine = engine
@@ -64,21 +65,17 @@ export class Shard {
       datagram: (datagram) => this.#handleDatagram(datagram),
       sendFailed: (reason) => this.#events.systemRefused('send', reason),
     })
-    this.#streams = createStreams({
-      opened: (socket, transport) => engine.streamOpened(socket, transport),
+    this.#streams = createStreams?.({
       message: (datagram) => this.#handleMessage(datagram),
-      hasAllocation: (socket, client) => engine.hasAllocation(socket, client),
-      closed: (socket, client) => {
-        engine.streamClosed(socket, client)
-        this.#drain()
-      },
-      acceptFailed: (reason) => events.systemRefused('accept', reason),
-      ended: (transport, client, reason) => events.streamEnded(transport, client, reason),
+      drain: () => this.#drain(),
+      systemRefused: (what, reason) => events.systemRefused(what, reason),
+      streamEnded: (transport, client, reason) => events.streamEnded(transport, client, reason),
     })
   }
 
-  get streamCounters(): StreamCounters {
-    return this.#streams.counters
+  /** Undefined for a shard without streams. */
+  get streamCounters(): StreamCounters | undefined {
+    return this.#streams?.counters
   }
 
   /** Opens a listening socket. Rejects with the system's code, such as 'EADDRINUSE'. */
@@ -92,6 +89,7 @@ export class Shard {
 
   /** Opens a listener for TCP or TLS. Rejects with the system's code, or with `configuration-invalid`. */
   async listenStream(options: StreamListenOptions): Promise<Listener> {
+    if (this.#streams === undefined) throw new Error('a shard without streams')
     const local = await this.#streams.listen(options)
     this.#engine.addListener(socketId(this.#nextListener++), local)
     return { local, receiveBufferBytes: undefined }
@@ -99,14 +97,14 @@ export class Shard {
 
   /** New TLS connections are served with these. Throws `configuration-invalid`, and keeps the old ones. */
   setCertificates(certificates: readonly TlsCertificate[]): void {
-    this.#streams.setCertificates(certificates)
+    this.#streams?.setCertificates(certificates)
   }
 
   /** Ends every allocation and closes every socket. No timer is left. */
   close(): void {
     this.#engine.closeAll()
     this.#drain()
-    this.#streams.closeAll()
+    this.#streams?.closeAll()
     this.#udp.closeAll()
     this.#cancelTimer()
   }
@@ -114,7 +112,7 @@ export class Shard {
   #handleDatagram(datagram: Datagram): void {
     const route = this.#engine.handleDatagram(datagram, this.#clock.now())
     if (route !== undefined) {
-      if (isStreamSocket(route.socket)) this.#streams.forward(route, datagram.bytes)
+      if (isStreamSocket(route.socket)) this.#streams?.forward(route, datagram.bytes)
       else this.#udp.forward(route, datagram)
     }
     this.#drain()
@@ -124,7 +122,7 @@ export class Shard {
   #handleMessage(datagram: Datagram): void {
     const route = this.#engine.handleDatagram(datagram, this.#clock.now())
     if (route !== undefined) {
-      if (isStreamSocket(route.socket)) this.#streams.forward(route, datagram.bytes)
+      if (isStreamSocket(route.socket)) this.#streams?.forward(route, datagram.bytes)
       else this.#udp.transmit(route.socket, route.destination, packetOf(route, datagram.bytes))
     }
     this.#drain()
@@ -141,14 +139,20 @@ export class Shard {
   #carryOut(output: ServerOutput): void {
     switch (output.type) {
       case 'transmit':
-        if (isStreamSocket(output.socket)) this.#streams.send(output.socket, output.bytes)
+        if (isStreamSocket(output.socket)) this.#streams?.send(output.socket, output.bytes)
         else this.#udp.transmit(output.socket, output.destination, output.bytes)
         return
       case 'bind-relay':
         this.#udp.bind(output.socket, output.address)
         return
       case 'close-relay':
-        this.#udp.close(output.socket)
+        if (this.#streams?.closeRelay(output.socket) !== true) this.#udp.close(output.socket)
+        return
+      case 'listen-relay':
+      case 'connect-peer':
+      case 'bind-peer':
+      case 'close-peer':
+        this.#streams?.carryOut(output)
         return
       case 'allocation-created':
         this.#events.allocationCreated(output.allocation)

@@ -43,6 +43,8 @@ export class StreamConnection implements StreamHandlers {
   readonly #framer: StreamFramer
   readonly #datagram: ReusedDatagram
   #isClosed = false
+  /** Who has taken the connection over, for other bytes than messages. */
+  #successor: StreamHandlers | undefined
   /** When the last bytes with a whole message in them came; undefined before the first. */
   lastMessageAt: Instant | undefined
   deadline: Instant
@@ -66,6 +68,10 @@ export class StreamConnection implements StreamHandlers {
   }
 
   data(bytes: Uint8Array): void {
+    if (this.#successor !== undefined) {
+      this.#successor.data(bytes)
+      return
+    }
     const framer = this.#framer
     const datagram = this.#datagram
     framer.push(bytes)
@@ -77,9 +83,20 @@ export class StreamConnection implements StreamHandlers {
       datagram.end = framer.end
       this.#owner.message(this, datagram)
       if (this.#isClosed) return
+      if (this.#successor !== undefined) {
+        const rest = framer.takeRest()
+        if (rest.length > 0) this.data(rest)
+        return
+      }
     }
     if (hasMessage) this.lastMessageAt = this.#owner.now()
     if (framer.fault !== undefined) this.#owner.fault(this, framer.fault)
+  }
+
+  /** What arrives from here on is the successor's, and so is what becomes of the socket, which is returned. */
+  handOver(successor: StreamHandlers): StreamSocket {
+    this.#successor = successor
+    return this.#socket
   }
 
   /** Sends a whole message: an answer, or an indication of our own. */
@@ -101,16 +118,21 @@ export class StreamConnection implements StreamHandlers {
 
   /** A client that will send no more is gone: an allocation needs refreshing. */
   ended(): void {
-    this.#end(undefined)
+    if (this.#successor !== undefined) this.#successor.ended()
+    else this.#end(undefined)
   }
 
   closed(reason: string | undefined): void {
-    this.#end(reason)
+    if (this.#successor !== undefined) this.#successor.closed(reason)
+    else this.#end(reason)
+  }
+
+  drained(): void {
+    this.#successor?.drained()
   }
 
   opened(): void {}
   failed(): void {}
-  drained(): void {}
 
   #end(reason: string | undefined): void {
     if (this.#isClosed) return

@@ -14,6 +14,8 @@ export interface StreamsConfig {
   readonly idleTimeout: number
   /** Connections open at a time from one /32 or /64; 0 is no limit. */
   readonly connectionsPerAddress: number
+  /** Relay TCP for them (RFC 6062). */
+  readonly tcpRelay: boolean
 }
 
 export const defaultStreamsConfig: StreamsConfig = {
@@ -22,6 +24,7 @@ export const defaultStreamsConfig: StreamsConfig = {
   idleTimeout: 60,
   // Limit: many users may share an address behind a carrier's NAT; one host cannot take all descriptors.
   connectionsPerAddress: 1024,
+  tcpRelay: false,
 }
 
 /** Throws `configuration-invalid` for TLS without a certificate, or a certificate without TLS. */

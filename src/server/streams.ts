@@ -4,7 +4,14 @@
  */
 
 import { Deadlines } from '../core/deadlines.ts'
-import type { Host, StreamSocket, TcpListener, TlsCertificate, TlsServerOptions } from '../core/host.ts'
+import type {
+  Host,
+  StreamHandlers,
+  StreamSocket,
+  TcpListener,
+  TlsCertificate,
+  TlsServerOptions,
+} from '../core/host.ts'
 import { randomUint32 } from '../core/random.ts'
 import { type Datagram, type SocketId, socketId } from '../core/sans-io.ts'
 import { type Instant, later } from '../core/time.ts'
@@ -108,6 +115,26 @@ export class Streams implements StreamOwner {
   /** Sends what the route says of these bytes. */
   forward(route: Route, bytes: Uint8Array): void {
     this.#connections.get(route.socket)?.forward(route, bytes)
+  }
+
+  /**
+   * Takes a connection out of the engine's hands and deadlines, for a successor. Its place is held until `release`.
+   * Undefined if it has just been closed.
+   */
+  handOver(socket: SocketId, successor: StreamHandlers): StreamSocket | undefined {
+    const connection = this.#connections.get(socket)
+    if (connection === undefined) return undefined
+    this.#deadlines.cancel(connection)
+    this.#armTimer()
+    return connection.handOver(successor)
+  }
+
+  /** What was handed over is over. */
+  release(socket: SocketId, reason: string | undefined): void {
+    const connection = this.#connections.get(socket)
+    if (connection === undefined) return
+    connection.close()
+    this.#forget(connection, reason ?? 'ended in order')
   }
 
   /** Closes every listener and every connection, and is silent from then on. No timer is left. */

@@ -13,13 +13,15 @@ import type { AllocationBandwidth } from './bandwidth.ts'
 import type { ClientPath } from './client-path.ts'
 import type { AuthenticatedClient, Credential } from './credential.ts'
 import type { Mobility } from './mobility.ts'
-import type { ClientTransport } from './socket-numbers.ts'
+import type { ClientTransport, RelayTransport } from './socket-numbers.ts'
 
 /** What others may see of an allocation: for logs, metrics and lists. */
 export interface AllocationRecord {
   readonly id: string
   readonly client: TransportAddress
   readonly transport: ClientTransport
+  /** What is relayed: UDP, or TCP (RFC 6062). */
+  readonly relayTransport: RelayTransport
   /** As the client was told them: one, or an IPv4 and an IPv6 one. */
   readonly relayedAddresses: readonly TransportAddress[]
   readonly username: string
@@ -39,6 +41,7 @@ export interface AllocationOptions {
   readonly socket: SocketId
   readonly client: TransportAddress
   readonly transport: ClientTransport
+  readonly relayTransport: RelayTransport
   readonly credential: Credential
   readonly transactionId: Uint8Array
   readonly lifetime: number
@@ -51,6 +54,7 @@ export class Allocation implements AllocationRecord, AuthenticatedClient, Client
   socket: SocketId
   client: TransportAddress
   transport: ClientTransport
+  readonly relayTransport: RelayTransport
   /** As last shown by its owner. */
   credential: Credential
   verifiedNonce: Uint8Array | undefined
@@ -84,6 +88,7 @@ export class Allocation implements AllocationRecord, AuthenticatedClient, Client
     this.socket = options.socket
     this.client = options.client
     this.transport = options.transport
+    this.relayTransport = options.relayTransport
     this.credential = options.credential
     this.userId = options.credential.userId
     this.transactionId = options.transactionId

@@ -12,9 +12,11 @@ import type { AddressWords, TransportAddress } from '../core/transport-address.t
 import { type Allocation, ChannelBinding, Permission, type RelayedTransportAddress } from './allocation.ts'
 import type { Bandwidth } from './bandwidth.ts'
 import type { ClientPath } from './client-path.ts'
+import type { PeerConnection } from './peer-connection.ts'
 import type { Reservation } from './reservation.ts'
+import type { RelayTransport } from './socket-numbers.ts'
 
-export type Expirable = RelayedTransportAddress | Permission | ChannelBinding | Reservation
+export type Expirable = RelayedTransportAddress | Permission | ChannelBinding | Reservation | PeerConnection
 
 export class Allocations {
   readonly #deadlines: Deadlines<Expirable>
@@ -65,8 +67,11 @@ export class Allocations {
   }
 
   /** Who is reached at one of our own relayed transport addresses. */
-  findByRelayed(address: AddressWords): RelayedTransportAddress | undefined {
-    return this.#byRelayed.get(0, address)
+  findByRelayed(
+    address: AddressWords,
+    transport: RelayTransport = 'udp',
+  ): RelayedTransportAddress | undefined {
+    return this.#byRelayed.get(scopes[transport], address)
   }
 
   /** The permission for the peer's IP address, if it is in force. */
@@ -110,9 +115,10 @@ export class Allocations {
   /** From here on the allocation relays, for `allocation.lifetime` seconds. */
   activate(allocation: Allocation, now: Instant): void {
     allocation.state = 'active'
+    const scope = scopes[allocation.relayTransport]
     for (const relayed of allocation.relayed) {
-      this.#byRelayed.set(0, relayed.address, relayed)
-      this.#byRelayed.set(0, relayed.local, relayed)
+      this.#byRelayed.set(scope, relayed.address, relayed)
+      this.#byRelayed.set(scope, relayed.local, relayed)
       this.refresh(relayed, allocation.lifetime, now)
     }
   }
@@ -201,7 +207,12 @@ export class Allocations {
       if (permission.relayed === relayed) this.forgetPermission(permission)
     this.#deadlines.cancel(relayed)
     this.#byRelaySocket.delete(relayed.socket)
-    if (this.#byRelayed.get(0, relayed.address) === relayed) this.#byRelayed.delete(0, relayed.address)
-    if (this.#byRelayed.get(0, relayed.local) === relayed) this.#byRelayed.delete(0, relayed.local)
+    const scope = scopes[relayed.allocation.relayTransport]
+    for (const address of [relayed.address, relayed.local]) {
+      if (this.#byRelayed.get(scope, address) === relayed) this.#byRelayed.delete(scope, address)
+    }
   }
 }
+
+/** A port of UDP and one of TCP are two. */
+const scopes: Readonly<Record<RelayTransport, number>> = { udp: 0, tcp: 1 }

@@ -85,6 +85,17 @@ export class AllocationBandwidth {
     return this.#admit(toClient, bytes, now)
   }
 
+  /** Counts what has gone already, as of a TCP connection; milliseconds until there is room for more. */
+  charge(bytesFromClient: number, bytesToClient: number, now: Instant): number {
+    let waitMs = 0
+    for (const rate of this.#rates) {
+      rate.spend(fromClient, bytesFromClient, now)
+      rate.spend(toClient, bytesToClient, now)
+      waitMs = Math.max(waitMs, rate.waitMs(bytesFromClient > 0 ? fromClient : toClient, now))
+    }
+    return waitMs
+  }
+
   #admit(direction: Direction, bytes: number, now: Instant): boolean {
     const rates = this.#rates
     for (let i = 0; i < rates.length; i++) if (!rates[i]!.hasRoom(direction, now)) return false
@@ -104,6 +115,10 @@ class ByteRate {
 
   hasRoom(direction: Direction, now: Instant): boolean {
     return this.#paidUntil[direction]! - now < burstMs
+  }
+
+  waitMs(direction: Direction, now: Instant): number {
+    return Math.max(0, this.#paidUntil[direction]! - now - burstMs)
   }
 
   spend(direction: Direction, bytes: number, now: Instant): void {

@@ -11,6 +11,8 @@ export class ServerCounters {
   authenticationFailures = 0
   /** Unauthenticated answers that the limit per prefix held back. */
   answersWithheld = 0
+  /** With peers by TCP, on their way, waiting or in use. Goes down, too. */
+  peerConnections = 0
   packetsFromClient = 0
   bytesFromClient = 0
   packetsToClient = 0
@@ -31,6 +33,8 @@ export class ServerCounters {
     'unexpected-icmp': 0,
     'peer-forbidden': 0,
     oversize: 0,
+    /** A peer that has connected to an allocation with as many connections as it may have. */
+    'no-room': 0,
     /** Over the rate of its allocation, of its user or of the server. */
     'over-bandwidth': 0,
   }

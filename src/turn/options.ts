@@ -87,12 +87,20 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly mobility?: boolean
   /** Accept channel numbers up to 0x7fff, as RFC 5766 clients bind them. */
   readonly allowLegacyChannels?: boolean
+  /** Relay TCP for clients that come by TCP or TLS (RFC 6062). */
+  readonly tcpRelay?: boolean
 }
 
 /** What nobody chooses. */
 export const limits = {
   /** RFC 8656 §7.2: how long a reserved port is held at least, and here at most. */
   reservationSeconds: 30,
+  /** RFC 6062 §5.2: how long a peer is waited for at least, and here at most. */
+  connectSeconds: 30,
+  /** RFC 6062 §5.2, §5.3: how long a connection with a peer waits for the client to come for it. */
+  connectionBindSeconds: 30,
+  /** Limit: connections with peers of one allocation; each takes two descriptors and two buffers. */
+  connectionsPerAllocation: 64,
   /** Limit: ports tried for one Allocate while the system says that they are in use. */
   bindAttempts: 32,
   /** Limit: the payload of one UDP datagram over IPv4. */

@@ -4,6 +4,7 @@ import type { SocketId } from '../core/sans-io.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { AllocationRecord } from './allocation.ts'
 import type { AuthenticationFailure } from './authentication.ts'
+import type { ConnectionId } from './peer-connection.ts'
 
 /** In the order in which they are to be carried out. */
 export type ServerOutput =
@@ -16,7 +17,21 @@ export type ServerOutput =
     }
   /** Open a UDP socket there, and tell `relayBound` or `relayFailed`. */
   | { readonly type: 'bind-relay'; readonly socket: SocketId; readonly address: TransportAddress }
+  /** Listen for TCP connections there, so that others can be made from there; and tell as for `bind-relay`. */
+  | { readonly type: 'listen-relay'; readonly socket: SocketId; readonly address: TransportAddress }
   | { readonly type: 'close-relay'; readonly socket: SocketId }
+  /** Connect from there to the peer, read nothing of it yet, and tell `peerConnected` or `peerFailed`. */
+  | {
+      readonly type: 'connect-peer'
+      readonly connection: ConnectionId
+      readonly local: TransportAddress
+      readonly peer: TransportAddress
+      readonly timeoutMs: number
+    }
+  /** Join the connection with the client's, which carries no more messages, and tell `peerData` and `peerClosed`. */
+  | { readonly type: 'bind-peer'; readonly connection: ConnectionId; readonly stream: SocketId }
+  /** Close the connection in whatever state it is, and the client's that is joined with it. */
+  | { readonly type: 'close-peer'; readonly connection: ConnectionId }
   | { readonly type: 'allocation-created'; readonly allocation: AllocationRecord }
   /** Its client is at another address now. */
   | {

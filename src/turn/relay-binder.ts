@@ -135,7 +135,7 @@ export class RelayBinder {
     first: RelaySocket | undefined,
     refused: TransportAddress[],
   ): void {
-    const current = this.#sockets.open(relay, port)
+    const current = this.#sockets.open(relay, port, task.allocation.relayTransport)
     this.#attempts.set(current.socket, { task, relay, current, first, refused })
   }
 

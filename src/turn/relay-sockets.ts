@@ -5,7 +5,7 @@ import { type SocketId, socketId } from '../core/sans-io.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { ServerOutput } from './outputs.ts'
 import type { Relay, Relays } from './relay-address.ts'
-import { firstRelaySocket } from './socket-numbers.ts'
+import { firstRelaySocket, type RelayTransport } from './socket-numbers.ts'
 
 /** A socket that has been asked for, or is open. */
 export interface RelaySocket {
@@ -28,11 +28,12 @@ export class RelaySockets {
   }
 
   /** Asks the world for a socket. The port has been taken from the relay's pool. */
-  open({ address, external }: Relay, port: number): RelaySocket {
+  open({ address, external }: Relay, port: number, transport: RelayTransport): RelaySocket {
     const socket = this.#freeNumbers.shift() ?? socketId(this.#nextNumber++)
     const local = address.withPort(port)
     const told = external === address ? local : external.withPort(port)
-    this.#outputs.push({ type: 'bind-relay', socket, address: local })
+    const type = transport === 'udp' ? 'bind-relay' : 'listen-relay'
+    this.#outputs.push({ type, socket, address: local })
     return { socket, local, address: told }
   }
 

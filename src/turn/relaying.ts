@@ -84,6 +84,7 @@ export class Relaying {
     if (indication.dontFragment && !this.#canSetDontFragment) return this.#drop('bad-indication')
     const allocation = this.#allocations.findByClient(socket, source)
     if (allocation === undefined) return this.#drop('no-allocation')
+    if (allocation.relayTransport !== 'udp') return this.#drop('unexpected-message')
     const { mobility } = allocation
     if (mobility !== undefined) this.#mobile?.arrived(allocation, mobility, socket, source)
     const relayed = allocation.relayedFor(peer)

@@ -2,6 +2,7 @@
 
 import type { Deadlines } from '../core/deadlines.ts'
 import type { OutputQueue } from '../core/output-queue.ts'
+import type { Random } from '../core/random.ts'
 import type { SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { Message } from '../stun/message.ts'
@@ -15,6 +16,7 @@ import type { ServerLimits, TurnServerOptions } from './options.ts'
 import type { ReplyAddress } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
 import type { PeerAccess } from './peer-access.ts'
+import type { PeerConnections } from './peer-connections.ts'
 import type { Quotas } from './quotas.ts'
 import type { Relays } from './relay-address.ts'
 import type { RelayBinder } from './relay-binder.ts'
@@ -55,4 +57,6 @@ export interface ServerState {
   readonly binder: RelayBinder
   readonly peers: PeerAccess
   readonly counters: ServerCounters
+  readonly connections: PeerConnections
+  readonly random: Random
 }

@@ -20,10 +20,12 @@ import { Answers } from './answers.ts'
 import { Authenticator } from './authentication.ts'
 import { bandwidthOf } from './bandwidth.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
-import { endAllocation, endRelayed, endReservation } from './ending.ts'
+import { endAllocation, endPeerConnection, endRelayed, endReservation } from './ending.ts'
 import { IcmpRelaying } from './icmp.ts'
 import { AllocateMethod } from './methods/allocate.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
+import { handleConnect } from './methods/connect.ts'
+import { controlOf, handleConnectionBind } from './methods/connection-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
 import { handleResume } from './methods/resume.ts'
@@ -32,6 +34,8 @@ import { limitsOf, type TurnServerOptions } from './options.ts'
 import { type Outcome, reject, succeed } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
+import type { ConnectionId } from './peer-connection.ts'
+import { PeerConnections } from './peer-connections.ts'
 import { Quotas } from './quotas.ts'
 import { Redirects } from './redirects.ts'
 import { Relays } from './relay-address.ts'
@@ -43,6 +47,7 @@ import { Reservations } from './reservations.ts'
 import type { Route } from './route.ts'
 import { isSendIndication } from './send-indication.ts'
 import { type ClientTransport, firstRelaySocket, isRelaySocket, isStreamSocket } from './socket-numbers.ts'
+import { TcpRelaying } from './tcp-relaying.ts'
 import { UnauthenticatedAnswers } from './unauthenticated.ts'
 import { unknownAttributes } from './understood-attributes.ts'
 
@@ -55,6 +60,7 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
   readonly #icmp: IcmpRelaying
+  readonly #tcp: TcpRelaying
   readonly #outputs = new OutputQueue<ServerOutput>()
 
   constructor(options: TurnServerOptions, random: Random) {
@@ -70,16 +76,19 @@ export class TurnServer implements Core<ServerOutput> {
     const relays = new Relays(options.relays, options.relayPorts)
     const sockets = new RelaySockets(relays, outputs)
     const binder = new RelayBinder(relays, sockets, random)
-    const engine = { options, limits, outputs, answers, deadlines, peers, counters, transports: new Map() }
+    const connections = new PeerConnections(deadlines, counters, random)
+    const engine = { options, limits, outputs, answers, deadlines, peers, counters, random }
     const isOpen = options.credentials === undefined && (options.tokenKeys ?? []).length === 0
     const canMove = options.mobility === true && !isOpen
     const mobile = canMove ? new MobileAllocations(allocations, outputs, random) : undefined
-    this.#state = { ...engine, allocations, reservations, mobile, quotas, relays, sockets, binder }
+    const held = { allocations, reservations, connections, mobile, quotas, relays, sockets, binder }
+    this.#state = { ...engine, ...held, transports: new Map() }
     this.#authenticator = new Authenticator(options, random)
     this.#redirects = new Redirects(options.alternates ?? [])
     this.#unauthenticated = new UnauthenticatedAnswers(this.#state, this.#authenticator, random)
     this.#relaying = new Relaying(this.#state, random)
     this.#icmp = new IcmpRelaying(this.#state, random)
+    this.#tcp = new TcpRelaying(this.#state)
     this.#allocate = new AllocateMethod(this.#state, random)
   }
 
@@ -99,6 +108,7 @@ export class TurnServer implements Core<ServerOutput> {
   /** The connection is gone, and with it its allocation, at once, unless that is a mobile one. */
   streamClosed(socket: SocketId, client: AddressWords): void {
     this.#state.transports.delete(socket)
+    this.#tcp.streamClosed(socket)
     const allocation = this.#state.allocations.findByClient(socket, client)
     if (allocation === undefined) return
     const { mobility } = allocation
@@ -133,7 +143,35 @@ export class TurnServer implements Core<ServerOutput> {
     return this.#drop('not-stun')
   }
 
-  /** The socket that 'bind-relay' asked for is bound. */
+  /** The connection that 'connect-peer' asked for is there. */
+  peerConnected(connection: ConnectionId, now: Instant): void {
+    this.#tcp.connected(connection, now)
+  }
+
+  /** It could not be made, or not in time. */
+  peerFailed(connection: ConnectionId): void {
+    this.#tcp.failed(connection)
+  }
+
+  /**
+   * A peer has connected to the relay socket. The number under which to keep it, unread, until 'bind-peer' or
+   * 'close-peer' says what becomes of it; undefined to close it at once.
+   */
+  peerAccepted(socket: SocketId, peer: AddressWords, now: Instant): ConnectionId | undefined {
+    return this.#tcp.accepted(socket, peer, now)
+  }
+
+  /** The connection is over, or the client's that was joined with it. */
+  peerClosed(connection: ConnectionId): void {
+    this.#tcp.closed(connection)
+  }
+
+  /** So many bytes have gone through the connection. How many milliseconds to read no more from there, or 0. */
+  peerData(connection: ConnectionId, fromClient: number, toClient: number, now: Instant): number {
+    return this.#tcp.carried(connection, fromClient, toClient, now)
+  }
+
+  /** The socket that 'bind-relay' or 'listen-relay' asked for is bound. */
   relayBound(socket: SocketId, now: Instant): void {
     this.#allocate.bound(socket, now)
   }
@@ -176,6 +214,9 @@ export class TurnServer implements Core<ServerOutput> {
           break
         case 'channel':
           state.allocations.forgetChannel(due)
+          break
+        case 'peer-connection':
+          endPeerConnection(state, due)
           break
         default:
           unreachable(due)
@@ -221,10 +262,13 @@ export class TurnServer implements Core<ServerOutput> {
       case 'ChannelBind':
         this.#handleRequest(message, method, datagram, now)
         return undefined
-      case 'Send':
-      case 'Data':
       case 'Connect':
       case 'ConnectionBind':
+        if (this.#state.options.tcpRelay !== true) return this.#drop('unexpected-message')
+        this.#handleRequest(message, method, datagram, now)
+        return undefined
+      case 'Send':
+      case 'Data':
       case 'ConnectionAttempt':
         return this.#drop('unexpected-message')
       default:
@@ -250,7 +294,10 @@ export class TurnServer implements Core<ServerOutput> {
   #handleRequest(message: Message, method: MethodName, { socket, source }: Datagram, now: Instant): void {
     // What is over by now is gone, however late the timer: a number or a port may be asked for that it held.
     this.handleTimeout(now)
-    const known = this.#state.allocations.findByClient(socket, source)
+    const known =
+      method === 'ConnectionBind'
+        ? controlOf(message, this.#state)
+        : this.#state.allocations.findByClient(socket, source)
     const authentication = this.#authenticator.authenticate({ message, method, source, known }, now)
     const reply = {
       socket,
@@ -281,11 +328,12 @@ export class TurnServer implements Core<ServerOutput> {
     const unknown = unknownAttributes(
       message,
       method,
-      method === 'Allocate' ? this.#allocate.understands : [],
+      method === 'Allocate' ? this.#allocate.understands(message) : [],
     )
     if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
     const ticket = method === 'Refresh' ? message.get('MOBILITY-TICKET') : undefined
     if (ticket !== undefined) return handleResume(request, ticket, this.#state)
+    if (method === 'ConnectionBind') return handleConnectionBind(request, this.#state)
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
     if (method === 'Allocate') {
       const transport = this.#state.transports.get(request.socket) ?? 'udp'
@@ -303,6 +351,8 @@ export class TurnServer implements Core<ServerOutput> {
         return handleCreatePermission(known, this.#state)
       case 'ChannelBind':
         return handleChannelBind(known, this.#state)
+      case 'Connect':
+        return handleConnect(known, this.#state)
       default:
         return { type: 'silence' }
     }

@@ -24,3 +24,6 @@ export function isStreamSocket(socket: SocketId): boolean {
 
 /** What a client comes in by. */
 export type ClientTransport = 'udp' | 'tcp' | 'tls'
+
+/** What is relayed for it. */
+export type RelayTransport = 'udp' | 'tcp'

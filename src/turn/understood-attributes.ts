@@ -27,11 +27,13 @@ const byMethod: Partial<Record<MethodName, readonly AttributeName[]>> = {
   Refresh: ['ACCESS-TOKEN', 'LIFETIME', 'REQUESTED-ADDRESS-FAMILY'],
   CreatePermission: ['ACCESS-TOKEN', 'XOR-PEER-ADDRESS'],
   ChannelBind: ['ACCESS-TOKEN', 'CHANNEL-NUMBER', 'XOR-PEER-ADDRESS'],
+  Connect: ['ACCESS-TOKEN', 'XOR-PEER-ADDRESS'],
+  ConnectionBind: ['ACCESS-TOKEN', 'CONNECTION-ID'],
 }
 
 const understood = new Map(
-  (['Binding', 'Allocate', 'Refresh', 'CreatePermission', 'ChannelBind'] as const).map((method) => [
-    method as MethodName,
+  (['Binding', ...Object.keys(byMethod)] as MethodName[]).map((method) => [
+    method,
     new Set([...always, ...(byMethod[method] ?? [])].map((name): number => attributes[name].type)),
   ]),
 )

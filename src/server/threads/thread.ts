@@ -13,8 +13,6 @@ import { openListeners } from '../listeners.ts'
 import { type Log, type LogFields, type LogLevel, logLevels } from '../log.ts'
 import { Shard } from '../shard.ts'
 import { shardLog } from '../shard-log.ts'
-import { Streams } from '../streams.ts'
-import { streamsOptionsOf } from '../streams-config.ts'
 import type { FromThread, ThreadData, ToThread } from './messages.ts'
 import { pack, unpack } from './transfer.ts'
 
@@ -48,13 +46,7 @@ async function serve({ clock, create, mmsg, reason }: Driver): Promise<void> {
     random: host.random,
     canSetDontFragment: mmsg !== undefined,
   })
-  const shard = new Shard(
-    engine,
-    clock,
-    create,
-    (handlers) => new Streams(host, streamsOptionsOf(config, config.allowLegacyChannels), handlers),
-    shardLog(log),
-  )
+  const shard = new Shard(engine, clock, create, undefined, shardLog(log))
   const counters = new CounterWriter(data.counters, engine.counters)
   mmsg?.start(counterIntervalMs, () => counters.write())
   const timer = mmsg === undefined ? setInterval(() => counters.write(), counterIntervalMs) : undefined

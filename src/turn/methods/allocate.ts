@@ -17,10 +17,14 @@ import type { BindTask, RelayNeed } from '../relay-binder.ts'
 import type { RelaySocket } from '../relay-sockets.ts'
 import type { ServerState, TurnRequest } from '../request.ts'
 import type { Reservation } from '../reservation.ts'
+import { isStreamSocket, type RelayTransport } from '../socket-numbers.ts'
 import { grantedLifetime } from './refresh.ts'
 
-/** IANA protocol number of UDP (RFC 8656 §18.8). */
+/** IANA protocol numbers (RFC 8656 §18.8, RFC 6062 §4.1). */
 const udp = 17
+const tcp = 6
+
+const onlyForUdp = ['DONT-FRAGMENT', 'EVEN-PORT', 'RESERVATION-TOKEN'] as const
 
 /** Interop: how Debian's turnutils_uclient -Z asks for both families; it is answered in kind. */
 const draftAdditionalFamily = 'SSODA-ADDITIONAL-ADDRESS-FAMILY'
@@ -28,15 +32,19 @@ const draftAdditionalFamily = 'SSODA-ADDITIONAL-ADDRESS-FAMILY'
 const later: Outcome = { type: 'later' }
 
 export class AllocateMethod {
-  /** What it knows besides the attributes that every server knows. */
-  readonly understands: readonly AttributeName[]
   readonly #state: ServerState
   readonly #random: Random
 
   constructor(state: ServerState, random: Random) {
     this.#state = state
     this.#random = random
-    this.understands = state.options.canSetDontFragment === true ? ['DONT-FRAGMENT'] : []
+  }
+
+  /** What it knows besides the attributes that every server knows. What is forbidden with TCP is known to be. */
+  understands(message: Message): readonly AttributeName[] {
+    const { canSetDontFragment, tcpRelay } = this.#state.options
+    const isTcp = tcpRelay === true && message.get('REQUESTED-TRANSPORT') === tcp
+    return canSetDontFragment === true || isTcp ? ['DONT-FRAGMENT'] : []
   }
 
   handle(request: TurnRequest): Outcome {
@@ -50,9 +58,10 @@ export class AllocateMethod {
     }
     // 2. No clients out of Teredo and 6to4 tunnels, which could be made to loop (§21.4).
     if (isTunnelled(client)) return reject(403)
-    // 3. REQUESTED-TRANSPORT, which must be UDP. (4. DONT-FRAGMENT is in `understands` or is not.)
+    // 3. REQUESTED-TRANSPORT: UDP, or TCP where that is relayed. (4. DONT-FRAGMENT is understood or is not.)
     const transport = message.get('REQUESTED-TRANSPORT')
     if (transport === undefined) return reject(400)
+    if (transport === tcp && this.#state.options.tcpRelay === true) return this.#handleTcp(request)
     if (transport !== udp) return reject(442)
     // An empty MOBILITY-TICKET asks for one; there is nothing to be resumed here (RFC 8016 §3.1.2).
     const ticket = message.get('MOBILITY-TICKET')
@@ -79,14 +88,22 @@ export class AllocateMethod {
     this.#finish(this.#state.binder.failed(socket, reason), now)
   }
 
-  #begin(request: TurnRequest, { needs, unsupported }: Plan): Outcome {
+  /** RFC 6062 §5.1: by TCP or TLS only, and without what is of UDP. */
+  #handleTcp(request: TurnRequest): Outcome {
+    const { message, socket } = request
+    if (!isStreamSocket(socket) || onlyForUdp.some((name) => message.has(name))) return reject(400)
+    const plan = planOf(message, this.#state.relays)
+    return plan.type === 'plan' ? this.#begin(request, plan, 'tcp') : plan
+  }
+
+  #begin(request: TurnRequest, { needs, unsupported }: Plan, transport: RelayTransport = 'udp'): Outcome {
     const { quotas, allocations, binder } = this.#state
     // 10. The quota; a reservation counts as an allocation does.
     const held = needs[0]?.ports === 'pair' ? 2 : 1
     const { userId } = request.credential
     if (!quotas.admits(userId, held)) return reject(486)
     quotas.take(userId, held)
-    const allocation = this.#newAllocation(request)
+    const allocation = this.#newAllocation(request, transport)
     const isDraft = request.message.has(draftAdditionalFamily)
     if (unsupported !== undefined) allocation.answered = [addressError(unsupported, 440, isDraft)]
     allocations.add(allocation)
@@ -149,13 +166,14 @@ export class AllocateMethod {
     outputs.push({ type: 'allocation-created', allocation })
   }
 
-  #newAllocation(request: TurnRequest): Allocation {
+  #newAllocation(request: TurnRequest, relayTransport: RelayTransport = 'udp'): Allocation {
     const { socket, client, credential, transactionId } = request
     return new Allocation({
       id: randomUint32(this.#random).toString(16).padStart(8, '0'),
       socket,
       client,
       transport: this.#state.transports.get(socket) ?? 'udp',
+      relayTransport,
       credential,
       transactionId,
       lifetime: grantedLifetime(request, this.#state.limits),

@@ -6,6 +6,8 @@ import type { AllocationRequest, ServerState } from '../request.ts'
 
 export function handleChannelBind(request: AllocationRequest, state: ServerState): Outcome {
   const { allocation, message, now } = request
+  // Channels are for datagrams: a TCP allocation has connections (RFC 6062 §3).
+  if (allocation.relayTransport !== 'udp') return reject(400)
   const number = message.get('CHANNEL-NUMBER')
   const peer = message.get('XOR-PEER-ADDRESS')
   // 1. Both attributes, a channel number that clients may bind, and a port that can be sent to.
