@@ -134,7 +134,7 @@ export class TurnHarness {
         this.relaySockets.delete(output.socket)
         this.pendingBinds.delete(output.socket)
       }
-      if (output.type !== 'bind-relay') continue
+      if (output.type !== 'bind-relay' && output.type !== 'listen-relay') continue
       const reason = this.bindPolicy(output.address)
       if (reason === 'later') {
         this.pendingBinds.set(output.socket, output.address)
