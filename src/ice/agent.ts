@@ -230,7 +230,9 @@ export class IceAgent implements Core<IceOutput> {
 
   pollTimeout(): Instant | undefined {
     if (this.#state === 'closed') return undefined
-    return earliest(this.#generations.nextDeadline, this.#hasWork ? this.#nextSlot : undefined)
+    const next = earliest(this.#generations.nextDeadline, this.#hasWork ? this.#nextSlot : undefined)
+    const { pacer } = this.#session.options
+    return earliest(next, this.#generations.hasNominations ? pacer.freeAt : undefined)
   }
 
   poll(): IceOutput | undefined {
@@ -305,18 +307,29 @@ export class IceAgent implements Core<IceOutput> {
 
   /** One check for each Ta (RFC 8445 §6.1.4.2). */
   #checkIfDue(now: Instant): void {
+    const { pacer } = this.#session.options
+    // Deviation: RFC 8445 §14.2 has nominations wait for Ta too. They go over a path that is open already, and wait for what
+    // all agents together keep to.
+    if (this.#generations.hasNominations && pacer.freeAt <= now) {
+      this.#generations.nominateNext(now)
+      this.#tookSlot(now)
+    }
     if (!this.#hasWork || this.#nextSlot > now) return
     const live = this.#generations.newest
     const { set, pacingMs } = live.generation
     for (const list of set.inTurn()) {
       if (!live.checkNext(list, now)) continue
       set.tookTurn(list)
-      this.#session.options.pacer.take(now)
-      this.#nextCheckAt = later(now, pacingMs)
+      this.#tookSlot(now)
       return
     }
     // Nothing that the policy wants to check yet.
     this.#nextCheckAt = later(now, pacingMs)
+  }
+
+  #tookSlot(now: Instant): void {
+    this.#session.options.pacer.take(now)
+    this.#nextCheckAt = later(now, this.#newest.pacingMs)
   }
 
   #tellPaths(): void {

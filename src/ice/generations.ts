@@ -46,6 +46,16 @@ export class Generations {
     return next
   }
 
+  /** Nominations wait to be sent. */
+  get hasNominations(): boolean {
+    for (const live of this.#all) if (live.hasNominations) return true
+    return false
+  }
+
+  nominateNext(now: Instant): void {
+    this.#all.find((live) => live.hasNominations)?.nominateNext(now)
+  }
+
   of(generation: Generation): LiveGeneration {
     return this.#all.find((live) => live.generation === generation) ?? this.active
   }

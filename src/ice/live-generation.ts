@@ -25,6 +25,8 @@ export class LiveGeneration {
   readonly incoming: IncomingChecks
   readonly tcp: TcpPairs
   readonly #session: Session
+  /** Decided, and not sent yet: checks go one by one. */
+  readonly #nominations: { readonly pair: CandidatePair; readonly value: number }[] = []
 
   /** `switchRole` is asked for when a response shows a conflict. */
   constructor(session: Session, credentials: IceCredentials, switchRole: () => void) {
@@ -46,7 +48,7 @@ export class LiveGeneration {
     // Deviation: RFC 8445 §14.2 paces these checks like others. Pacing spares NATs new bindings and networks bursts; a
     // nomination makes no binding, is one packet in a session, and would come Ta late for nothing.
     this.selection = new Selection(session, generation, {
-      sendNomination: (pair, value, now) => this.checker.send(pair, 'nomination', value, now),
+      sendNomination: (pair, value) => this.#nominations.push({ pair, value }),
       discard: (pair) => this.#discard(pair),
     })
     this.consent = new Consent(session, generation, {
@@ -92,6 +94,17 @@ export class LiveGeneration {
   /** There was a path for data, and now there is none. */
   get isLost(): boolean {
     return this.#lostAt() !== undefined
+  }
+
+  get hasNominations(): boolean {
+    while (this.#nominations[0]?.pair.isNominating === false) this.#nominations.shift()
+    return this.#nominations.length > 0
+  }
+
+  /** Repeats the check of a valid pair with USE-CANDIDATE (RFC 8445 §8.1.1). */
+  nominateNext(now: Instant): void {
+    const next = this.hasNominations ? this.#nominations.shift() : undefined
+    if (next !== undefined) this.checker.send(next.pair, 'nomination', next.value, now)
   }
 
   /** Checks the pair whose turn it is in the list (RFC 8445 §6.1.4.2 steps 1 to 3). False if there is none. */

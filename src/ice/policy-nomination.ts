@@ -3,6 +3,7 @@
 import { type Instant, later } from '../core/time.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { minimumRtoMs } from './check.ts'
+import { minimumPacingMs } from './pacer.ts'
 import type { PolicyView } from './policy.ts'
 import { isImplausible } from './policy-checks.ts'
 import { isRebound } from './rebinding.ts'
@@ -15,17 +16,17 @@ const rttGainFactor = 0.85
  * The best valid pair, as soon as no better one can still win. A better pair can win while it has not been checked, or
  * while its latest check has been under way for less time than the best pair's answer took. When the choice is between
  * a relay and a direct path, for the first check is often the one that opens a NAT, a first retransmission is waited
- * for too, unless both sides know renomination and so a choice is not for good.
+ * for too; but if both sides know renomination, and so a choice is not for good, direct paths are not waited for at all.
  */
 export function defaultNominate(
   view: PolicyView,
 ): CandidatePair | { readonly waitUntil: Instant } | undefined {
   const best = view.pairs.find((pair) => pair.isValid)
   if (best === undefined) return undefined
-  if (best.isRelayed && view.canRenominate) return best
   let waitUntil: Instant | undefined
   for (const pair of view.pairs) {
     if (pair === best) break
+    if (best.isRelayed && !pair.isRelayed && view.canRenominate) continue
     const until = canWinUntil(pair, best, view)
     if (until === undefined || until <= view.now) continue
     if (waitUntil === undefined || until > waitUntil) waitUntil = until
@@ -42,7 +43,8 @@ function canWinUntil(pair: CandidatePair, best: CandidatePair, view: PolicyView)
   if (best.isRelayed && !pair.isRelayed) {
     return later(pair.checkedAt ?? view.now, minimumRtoMs + roundTripMs)
   }
-  return later(pair.check.sentAt, roundTripMs)
+  // A path that is as fast answers at the same moment: it has a chance to be first.
+  return later(pair.check.sentAt, roundTripMs + minimumPacingMs)
 }
 
 /**

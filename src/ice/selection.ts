@@ -16,8 +16,8 @@ import type { Session } from './session.ts'
 import { summaryOf } from './stats.ts'
 
 export interface SelectionActions {
-  /** Repeats the check of a valid pair with USE-CANDIDATE. */
-  sendNomination(pair: CandidatePair, value: number, now: Instant): void
+  /** The check of a valid pair is to be repeated with USE-CANDIDATE. */
+  sendNomination(pair: CandidatePair, value: number): void
   /** A pair is not needed any more. */
   discard(pair: CandidatePair): void
 }
@@ -125,13 +125,13 @@ export class Selection {
     if (current !== undefined) {
       if (!component.isSilent || sending !== current) return
       const other = view.pairs.find((pair) => pair !== current && this.#isAlive(pair, now))
-      if (other !== undefined) this.#nominate(other, now)
+      if (other !== undefined) this.#nominate(other)
       return
     }
     const choice = this.#session.options.policy.nominate(view)
     if (choice === undefined) return
     if ('waitUntil' in choice) this.#wait(choice.waitUntil, now)
-    else this.#nominate(choice, now)
+    else this.#nominate(choice)
   }
 
   /**
@@ -148,7 +148,7 @@ export class Selection {
       if (other === selected || other.isNominating || !this.#isAlive(other, now)) continue
       const isAllowed = view.canRenominate || component.isSilent || isRebound(selected, other)
       if (isAllowed && policy.shouldSwitch(selected, other, view)) {
-        this.#nominate(other, now)
+        this.#nominate(other)
         return
       }
     }
@@ -159,10 +159,10 @@ export class Selection {
     return pair.isValid && heardAt !== undefined && now - heardAt < this.#session.options.disconnectedMs
   }
 
-  #nominate(pair: CandidatePair, now: Instant): void {
+  #nominate(pair: CandidatePair): void {
     pair.isNominating = true
     if (this.#generation.canRenominate) this.#lastNomination++
-    this.#actions.sendNomination(pair, this.#lastNomination, now)
+    this.#actions.sendNomination(pair, this.#lastNomination)
   }
 
   /** A policy that asks for a time that has passed is asked again a little later, never at once. */

@@ -5,6 +5,7 @@ import type { SimHost } from './host.ts'
 import type { Family } from './interface.ts'
 import type { LinkOptions } from './link.ts'
 import { Network } from './network.ts'
+import type { Packet } from './packet.ts'
 import { Place } from './places.ts'
 import { parsePrefix } from './prefix.ts'
 import { RealTime } from './real-time.ts'
@@ -79,6 +80,11 @@ export class Internet extends Place {
   /** Asks for every packet that a host sends whether it shall go on. */
   intercept(interceptor: Interceptor): void {
     this.world.interceptors.push(interceptor)
+  }
+
+  /** Puts a packet on the internet, whoever it says to be from: what an attacker off the path can do. */
+  spoof(packet: Packet): void {
+    this.world.soon(() => this.network.inject(packet))
   }
 
   /** Calls back at that time, in milliseconds since the start. */

@@ -140,6 +140,15 @@ export class Network {
       this.#world.note(this.name, 'hops used up', packet)
       return
     }
+    this.#deliver(packet, from)
+  }
+
+  /** A packet that comes from none of the ports. */
+  inject(packet: Packet): void {
+    this.#deliver(packet, undefined)
+  }
+
+  #deliver(packet: Packet, from: Port | undefined): void {
     const to = this.#route(packet.destination)
     if (to === undefined || to === from) this.#world.note(this.name, 'no route', packet)
     else to.down.send(packet)

@@ -174,6 +174,8 @@ it('components that the peer does not have are not waited for (RFC 8445 §6.1.2.
   expect(solo.agent.state).toBe('checking')
   solo.agent.endOfRemoteCandidates(solo.now)
   solo.drain()
+  // The nomination waits for its turn.
+  solo.elapse(5)
   solo.answerAll()
   expect(solo.agent.state).toBe('completed')
 })

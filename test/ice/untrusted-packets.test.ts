@@ -109,8 +109,8 @@ describe('a response to a check', () => {
   it('counts once', () => {
     const { solo, request } = asked()
     solo.answer(request)
-    const before = solo.snapshot()
     solo.elapse(40)
+    const before = solo.snapshot()
     expect(solo.answer(request)).toBe('dropped')
     expect(solo.snapshot()).toBe(before)
     expect(solo.agent.stats(solo.now).pairs[0]?.responsesReceived).toBe(1)

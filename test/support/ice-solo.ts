@@ -46,6 +46,8 @@ export class SoloIce {
     const solo = SoloIce.ready(options, description)
     solo.elapse(0)
     solo.answerAll()
+    // The nomination comes one Ta after the check.
+    solo.elapse(5)
     solo.answerAll()
     if (solo.agent.role === 'controlled') solo.check({ nominate: true })
     solo.takeOutputs()

@@ -6,6 +6,7 @@ import type { SocketId } from '../../core/sans-io.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
 import type { ChosenInterface } from '../../ice/interfaces.ts'
 import type { IceBase, IceBases, Lane } from './base.ts'
+import type { TranslatedBase } from './nat64.ts'
 
 /** Limit: ports tried for one socket, where they are to be in a range. */
 const maxPortAttempts = 100
@@ -84,7 +85,10 @@ export class HostSockets {
       },
       datagram: (bytes, source) => {
         if (this.#reflexive.take(socket, bytes, source)) return
-        if (socket.id !== undefined) bases.receive(socket.id, bytes, source)
+        const { id, translated } = socket
+        const ipv4 = translated?.extract(source)
+        if (ipv4 !== undefined && translated?.id !== undefined) bases.receive(translated.id, bytes, ipv4)
+        else if (id !== undefined) bases.receive(id, bytes, source)
       },
     })
     this.#sockets.add(socket)
@@ -93,6 +97,7 @@ export class HostSockets {
   #drop(socket: HostSocket): void {
     this.#sockets.delete(socket)
     this.#reflexive.closed(socket)
+    if (socket.translated?.id !== undefined) this.#bases.remove(socket.translated.id)
     if (socket.id === undefined) socket.close()
     else this.#bases.remove(socket.id)
   }
@@ -110,6 +115,8 @@ export class HostSocket implements IceBase {
   /** Undefined until it is bound. */
   id: SocketId | undefined
   local: TransportAddress | undefined
+  /** What it is to IPv4 peers, behind a NAT64. */
+  translated: TranslatedBase | undefined
   state: 'opening' | 'open' | 'closed' = 'opening'
   readonly #bases: IceBases
   readonly #handlers: HostSocketHandlers

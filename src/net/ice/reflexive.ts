@@ -3,12 +3,14 @@
  * speaks UDP, how it looks from outside. Answers that are known already make no candidate.
  */
 
+import type { SocketId } from '../../core/sans-io.ts'
 import { later } from '../../core/time.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
 import { StunClient } from '../../stun/client.ts'
 import { Alarm } from './alarm.ts'
 import { type IceBases, isSameFamily } from './base.ts'
 import type { HostSocket, ReflexiveListener } from './host-sockets.ts'
+import { type Prefix64, TranslatedBase } from './nat64.ts'
 import { transportDefaults } from './options.ts'
 
 interface StunServer {
@@ -37,6 +39,9 @@ export class ReflexiveGatherer implements ReflexiveListener {
   readonly #answered = new Set<string>()
   readonly #refresh: Alarm
   #isRefreshing = true
+  #prefix64: Prefix64 | undefined
+  /** IPv4 addresses that IPv6 sockets were told before it was known how to make use of them. */
+  #untranslated: (() => void)[] = []
 
   constructor(bases: IceBases, deadlineMs: number) {
     this.#bases = bases
@@ -60,6 +65,12 @@ export class ReflexiveGatherer implements ReflexiveListener {
     const server = { url, address, isTurn }
     this.#servers.push(server)
     for (const [socket, inquiry] of this.#inquiries) this.#ask(socket, inquiry, server)
+  }
+
+  /** How IPv4 is reached from IPv6 sockets, or that it is not. */
+  setPrefix64(prefix: Prefix64 | undefined): void {
+    this.#prefix64 = prefix
+    for (const tell of this.#untranslated.splice(0)) tell()
   }
 
   opened(socket: HostSocket): void {
@@ -161,15 +172,29 @@ export class ReflexiveGatherer implements ReflexiveListener {
     this.#answered.add(server.url)
     if (inquiry.mapped.some((known) => known.equals(mapped))) return
     inquiry.mapped.push(mapped)
-    this.#bases.gathered({
-      ...socket.lane,
-      type: 'srflx',
-      socket: socket.id!,
-      address: mapped,
-      base: socket.local,
-      server: server.address,
-      url: server.url,
-    })
+    if (isSameFamily(mapped, socket.address)) this.#gathered(socket, socket.id!, mapped, socket.local, server)
+    else if (this.#prefix64 === undefined) {
+      this.#untranslated.push(() => this.#gatherTranslated(socket, mapped, server))
+    } else this.#gatherTranslated(socket, mapped, server)
+  }
+
+  /** Behind a NAT64: what IPv4 peers see of an IPv6 socket is a base of its own. */
+  #gatherTranslated(socket: HostSocket, mapped: TransportAddress, server: StunServer): void {
+    if (this.#prefix64 === undefined || !this.#inquiries.has(socket)) return
+    const base = socket.translated ?? new TranslatedBase(socket, this.#prefix64)
+    socket.translated = base
+    base.id ??= this.#bases.add(base, socket.lane)
+    this.#gathered(socket, base.id, mapped, mapped, server)
+  }
+
+  #gathered(
+    { lane }: HostSocket,
+    socket: SocketId,
+    address: TransportAddress,
+    base: TransportAddress | undefined,
+    { address: server, url }: StunServer,
+  ): void {
+    this.#bases.gathered({ ...lane, type: 'srflx', socket, address, base, server, url })
   }
 
   #finish(inquiry: Inquiry, server: StunServer, problem: string | undefined): void {

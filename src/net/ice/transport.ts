@@ -6,29 +6,25 @@
 
 import type { Host } from '../../core/host.ts'
 import { datagramOf, type SocketId, socketId } from '../../core/sans-io.ts'
-import { type Instant, later } from '../../core/time.ts'
+import type { Instant } from '../../core/time.ts'
 import { type AddressWords, TransportAddress } from '../../core/transport-address.ts'
 import { IceAgent } from '../../ice/agent.ts'
 import type { CandidateDescription } from '../../ice/candidate.ts'
 import { candidateFilters } from '../../ice/candidate-filter.ts'
 import type { IceCredentials, IceDescription } from '../../ice/credentials.ts'
 import type { GatheredCandidate } from '../../ice/gathered-candidate.ts'
-import { chooseInterfaces } from '../../ice/interfaces.ts'
 import { describeByName } from '../../ice/mdns.ts'
 import type { IceEvent, IceOutput, IceState, PairSummary } from '../../ice/outputs.ts'
 import type { RemoteCandidateVerdict } from '../../ice/remote-candidates.ts'
 import type { SendPath } from '../../ice/send-path.ts'
 import type { IceStats } from '../../ice/stats.ts'
-import { isSecure, parseServerUri, type ServerUri } from '../../stun/uri.ts'
-import { resolveServer } from '../resolve-server.ts'
 import { Alarm } from './alarm.ts'
 import type { IceBase, IceBases, Lane } from './base.ts'
+import { Gathering, type GatheringState } from './gathering.ts'
 import { HostNames } from './host-names.ts'
-import { HostSockets } from './host-sockets.ts'
-import { type IceTransportOptions, listServers, transportDefaults } from './options.ts'
-import { ReflexiveGatherer } from './reflexive.ts'
-import { isRelayed, Relays } from './relays.ts'
-import { type ConnectionListener, TcpBases } from './tcp-bases.ts'
+import type { IceTransportOptions } from './options.ts'
+import { isRelayed } from './relays.ts'
+import type { ConnectionListener } from './tcp-bases.ts'
 
 export type IceTransportEvent =
   | IceEvent
@@ -83,18 +79,9 @@ class Transport implements IceTransport, IceBases {
   readonly #agent: IceAgent
   readonly #alarm: Alarm
   readonly #bases = new Map<SocketId, { readonly base: IceBase; readonly lane: Lane }>()
-  readonly #hostSockets: HostSockets
-  readonly #reflexive: ReflexiveGatherer
-  readonly #relays: Relays
-  readonly #tcp: TcpBases
+  readonly #gathering: Gathering
   readonly #names: HostNames
-  /** Each ends the search for one server's addresses. */
-  readonly #resolutions = new Set<() => void>()
-  readonly #interfacePoll: Alarm
   #nextSocket = 0
-  #gathering: 'new' | 'gathering' | 'complete' = 'new'
-  /** The addresses in use, as one text: to see whether they have changed. */
-  #addresses = ''
   #isDraining = false
   #isClosed = false
 
@@ -121,12 +108,10 @@ class Transport implements IceTransport, IceBases {
       this.#agent.handleTimeout(host.clock.now())
       this.#drain()
     })
-    const deadlineMs = options.serverDeadlineMs ?? transportDefaults.serverDeadlineMs
-    this.#reflexive = new ReflexiveGatherer(this, deadlineMs)
-    this.#hostSockets = new HostSockets(this, this.#reflexive, options.portRange)
-    this.#relays = new Relays(this, { deadlineMs, tls: options.tls }, () => this.#endIfDone())
-    this.#tcp = new TcpBases(this, options.tcp ?? [], this.#connections())
-    this.#interfacePoll = new Alarm(host.clock, () => this.#lookAtInterfaces())
+    this.#gathering = new Gathering(this, options, this.#connections(), {
+      gatheringChanged: (state) => this.#gatheringChanged(state),
+      ended: () => handlers.event({ type: 'closed' }),
+    })
   }
 
   get state(): IceState {
@@ -138,36 +123,19 @@ class Transport implements IceTransport, IceBases {
   }
 
   gather(): void {
-    if (this.#gathering !== 'new' || this.#isClosed) return
-    const servers = listServers(this.#options.servers ?? []).map(({ url, credentials }) => ({
-      url,
-      credentials,
-      uri: parseServerUri(url),
-    }))
-    this.#setGathering('gathering')
-    this.#lookAtInterfaces()
-    for (const server of servers) {
-      if (isTurn(server.uri)) this.#relays.addServer(server)
-      if (this.#options.transportPolicy !== 'relay') this.#findStun(server.url, server.uri)
-    }
-    // Where there is nothing to wait for, too, the caller hears of it when it has returned.
-    const cancel = this.host.clock.schedule(this.host.clock.now(), () => {
-      this.#resolutions.delete(cancel)
-      this.progressed()
-    })
-    this.#resolutions.add(cancel)
+    if (!this.#isClosed) this.#gathering.start()
   }
 
   connect(remote: IceDescription): 'set' | 'restarted' | 'unchanged' {
     const result = this.#agent.setRemoteDescription(remote, this.host.clock.now())
-    if (result === 'restarted') this.#reflexive.askAgain()
+    if (result === 'restarted') this.#afterRestart()
     this.#drain()
     return result
   }
 
   addRemoteCandidate(candidate: CandidateDescription, stream = 0): RemoteCandidateVerdict {
     if (candidate.address instanceof TransportAddress && candidate.protocol === 'udp') {
-      this.#relays.permit(candidate.address)
+      this.#gathering.permit(candidate.address)
     }
     const verdict = this.#agent.addRemoteCandidate(candidate, this.host.clock.now(), stream)
     this.#drain()
@@ -181,8 +149,7 @@ class Transport implements IceTransport, IceBases {
 
   restart(): IceCredentials {
     const credentials = this.#agent.restart(this.host.clock.now())
-    this.#reflexive.askAgain()
-    if (this.#gathering === 'complete') this.#endGathering()
+    this.#afterRestart()
     this.#drain()
     return credentials
   }
@@ -210,18 +177,10 @@ class Transport implements IceTransport, IceBases {
     this.#drain()
     this.#isClosed = true
     this.#alarm.clear()
-    this.#interfacePoll.clear()
-    for (const cancel of this.#resolutions) cancel()
-    this.#resolutions.clear()
-    this.#reflexive.close()
-    this.#hostSockets.close()
-    this.#tcp.close()
-    for (const { base } of this.#bases.values()) base.close()
     this.#names.close()
-    this.#relays.close()
-    if (this.#relays.isEmpty) {
-      this.host.clock.schedule(this.host.clock.now(), () => this.#handlers.event({ type: 'closed' }))
-    }
+    for (const { base } of this.#bases.values()) base.close()
+    if (this.#gathering.close()) return
+    this.host.clock.schedule(this.host.clock.now(), () => this.#handlers.event({ type: 'closed' }))
   }
 
   add(base: IceBase, lane: Lane): SocketId {
@@ -269,52 +228,12 @@ class Transport implements IceTransport, IceBases {
   }
 
   progressed(): void {
-    if (this.#gathering !== 'gathering' || this.#isClosed) return
-    const isPending =
-      this.#resolutions.size > 0 ||
-      this.#hostSockets.isPending ||
-      this.#tcp.isPending ||
-      this.#reflexive.isPending ||
-      this.#relays.isPending
-    if (isPending) return
-    this.#endGathering()
-    this.#setGathering('complete')
+    this.#gathering.progressed()
   }
 
-  /** A server of either kind that speaks UDP can say how we look from outside. */
-  #findStun(url: string, uri: ServerUri): void {
-    if (uri.transport === 'tcp' || isSecure(uri)) return
-    const cancel = resolveServer(this.host, uri, { transports: ['udp'] }, (result) => {
-      this.#resolutions.delete(cancel)
-      if (result.type === 'resolved') {
-        for (const { address } of result.servers) this.#reflexive.addServer(url, address, isTurn(uri))
-      } else if (!isTurn(uri)) this.serverFailed(url, result.reason)
-      this.progressed()
-    })
-    this.#resolutions.add(cancel)
-  }
-
-  /** Sockets for what is there; and for what comes later, if that is wanted. */
-  #lookAtInterfaces(): void {
-    const { chosen } = chooseInterfaces(this.host.interfaces(), this.#options.interfaces)
-    const addresses = chosen.map(({ name, address }) => `${name} ${address.ip}`).join()
-    if (addresses !== this.#addresses) {
-      const isFirst = this.#addresses === ''
-      this.#addresses = addresses
-      if (this.#options.transportPolicy !== 'relay') {
-        this.#hostSockets.update(chosen)
-        this.#tcp.update(chosen)
-      }
-      if (!isFirst) this.#relays.move()
-    }
-    if (this.#options.continualGathering === true) {
-      this.#interfacePoll.set(later(this.host.clock.now(), transportDefaults.interfacePollMs))
-    }
-  }
-
-  #setGathering(state: 'gathering' | 'complete'): void {
-    this.#gathering = state
-    this.#handlers.event({ type: 'gathering', state })
+  #gatheringChanged(state: GatheringState): void {
+    if (state === 'complete') this.#endGathering()
+    if (state !== 'new') this.#handlers.event({ type: 'gathering', state })
   }
 
   #endGathering(): void {
@@ -323,8 +242,10 @@ class Transport implements IceTransport, IceBases {
     this.#drain()
   }
 
-  #endIfDone(): void {
-    if (this.#isClosed && this.#relays.isEmpty) this.#handlers.event({ type: 'closed' })
+  /** The candidates have been told again; whether they are still true is asked. */
+  #afterRestart(): void {
+    this.#gathering.askAgain()
+    if (this.#gathering.state === 'complete') this.#endGathering()
   }
 
   /** Carries out and tells all that the agent has to say, and sets the one timer. */
@@ -344,7 +265,7 @@ class Transport implements IceTransport, IceBases {
         this.#bases.get(output.socket)?.base.send(output.bytes, output.destination)
         return
       case 'open-connection':
-        this.#tcp.connect(output.connection, output.socket, output.local, output.remote)
+        this.#gathering.tcp.connect(output.connection, output.socket, output.local, output.remote)
         return
       case 'close-connection':
         this.#bases.get(output.connection)?.base.close()
@@ -357,7 +278,7 @@ class Transport implements IceTransport, IceBases {
         this.#pathChanged(output.path)
         break
       case 'state':
-        this.#reflexive.setRefreshing(isUnsettled(output.state))
+        this.#gathering.setRefreshing(isUnsettled(output.state))
         break
       default:
     }
@@ -367,7 +288,7 @@ class Transport implements IceTransport, IceBases {
   #resolveName(name: string): void {
     const settle = (addresses: readonly TransportAddress[]) => {
       if (this.#isClosed) return
-      for (const address of addresses) this.#relays.permit(address)
+      for (const address of addresses) this.#gathering.permit(address)
       this.#agent.nameResolved(name, addresses, this.host.clock.now())
       this.#drain()
     }
@@ -394,10 +315,6 @@ class Transport implements IceTransport, IceBases {
     const base = path && this.#bases.get(path.socket)?.base
     if (path !== undefined && isRelayed(base)) base.bindChannel(path.destination)
   }
-}
-
-function isTurn({ scheme }: ServerUri): boolean {
-  return scheme === 'turn' || scheme === 'turns'
 }
 
 /** The peer may still come to use any of our candidates. */

@@ -1,0 +1,182 @@
+/**
+ * Gathering (RFC 8445 §5.1.1): which interfaces there are, which servers, and whether something may still come. What it
+ * finds it hands to the transport one by one.
+ */
+
+import { later } from '../../core/time.ts'
+import type { TransportAddress } from '../../core/transport-address.ts'
+import { chooseInterfaces } from '../../ice/interfaces.ts'
+import { isSecure, parseServerUri, type ServerUri } from '../../stun/uri.ts'
+import { resolveServer } from '../resolve-server.ts'
+import { Alarm } from './alarm.ts'
+import type { IceBases } from './base.ts'
+import { HostSockets } from './host-sockets.ts'
+import { findPrefix64 } from './nat64.ts'
+import { type IceTransportOptions, listServers, transportDefaults } from './options.ts'
+import { ReflexiveGatherer } from './reflexive.ts'
+import { type RelayServer, Relays } from './relays.ts'
+import { type ConnectionListener, TcpBases } from './tcp-bases.ts'
+
+export type GatheringState = 'new' | 'gathering' | 'complete'
+
+export interface GatheringListener {
+  gatheringChanged(state: GatheringState): void
+  /** After `close`: the last allocation has been given back. */
+  ended(): void
+}
+
+export class Gathering {
+  readonly tcp: TcpBases
+  readonly #bases: IceBases
+  readonly #options: IceTransportOptions
+  readonly #listener: GatheringListener
+  readonly #hostSockets: HostSockets
+  readonly #reflexive: ReflexiveGatherer
+  readonly #relays: Relays
+  /** Each ends a search in the DNS. */
+  readonly #searches = new Set<() => void>()
+  readonly #interfacePoll: Alarm
+  #state: GatheringState = 'new'
+  /** The addresses in use, as one text: to see whether they have changed. */
+  #addresses = ''
+  #isClosed = false
+
+  constructor(
+    bases: IceBases,
+    options: IceTransportOptions,
+    connections: ConnectionListener,
+    listener: GatheringListener,
+  ) {
+    this.#bases = bases
+    this.#options = options
+    this.#listener = listener
+    const deadlineMs = options.serverDeadlineMs ?? transportDefaults.serverDeadlineMs
+    this.#reflexive = new ReflexiveGatherer(bases, deadlineMs)
+    this.#hostSockets = new HostSockets(bases, this.#reflexive, options.portRange)
+    this.tcp = new TcpBases(bases, options.tcp ?? [], connections)
+    this.#relays = new Relays(bases, { deadlineMs, tls: options.tls }, () => {
+      if (this.#isClosed) listener.ended()
+    })
+    this.#interfacePoll = new Alarm(bases.host.clock, () => this.#lookAtInterfaces())
+  }
+
+  get state(): GatheringState {
+    return this.#state
+  }
+
+  /** Throws `uri-invalid` before anything has begun. */
+  start(): void {
+    if (this.#state !== 'new') return
+    const servers = listServers(this.#options.servers ?? []).map((server) => ({
+      ...server,
+      uri: parseServerUri(server.url),
+    }))
+    this.#state = 'gathering'
+    this.#listener.gatheringChanged('gathering')
+    this.#lookAtInterfaces()
+    for (const server of servers) this.#begin(server)
+    const { clock } = this.#bases.host
+    // Where there is nothing to wait for, too, the caller hears of the end when it has returned.
+    this.#search((done) => clock.schedule(clock.now(), done))
+  }
+
+  /** The peer may send from there. */
+  permit(peer: TransportAddress): void {
+    this.#relays.permit(peer)
+  }
+
+  /** Mappings are kept for as long as the peer may still come to use them. */
+  setRefreshing(isRefreshing: boolean): void {
+    this.#reflexive.setRefreshing(isRefreshing)
+  }
+
+  /** What was found of our outside may no longer be true. */
+  askAgain(): void {
+    this.#reflexive.askAgain()
+  }
+
+  /** Something that was waited for may be over. */
+  progressed(): void {
+    if (this.#state !== 'gathering' || this.#isClosed) return
+    const isPending =
+      this.#searches.size > 0 ||
+      this.#hostSockets.isPending ||
+      this.tcp.isPending ||
+      this.#reflexive.isPending ||
+      this.#relays.isPending
+    if (isPending) return
+    this.#state = 'complete'
+    this.#listener.gatheringChanged('complete')
+  }
+
+  /** `ended` follows when the allocations have been given back; false if there are none. */
+  close(): boolean {
+    this.#isClosed = true
+    this.#interfacePoll.clear()
+    for (const cancel of this.#searches) cancel()
+    this.#searches.clear()
+    this.#reflexive.close()
+    this.#hostSockets.close()
+    this.tcp.close()
+    const hasRelays = !this.#relays.isEmpty
+    this.#relays.close()
+    return hasRelays
+  }
+
+  #begin(server: RelayServer): void {
+    const { url, uri } = server
+    if (isTurn(uri)) this.#relays.addServer(server)
+    // A server of either kind that speaks UDP can say how we look from outside.
+    if (this.#options.transportPolicy === 'relay' || uri.transport === 'tcp' || isSecure(uri)) return
+    this.#search((done) =>
+      resolveServer(this.#bases.host, uri, { transports: ['udp'] }, (result) => {
+        if (result.type === 'resolved') {
+          for (const { address } of result.servers) this.#reflexive.addServer(url, address, isTurn(uri))
+        } else if (!isTurn(uri)) this.#bases.serverFailed(url, result.reason)
+        done()
+      }),
+    )
+  }
+
+  /** Sockets for what is there; and for what comes later, if that is wanted. */
+  #lookAtInterfaces(): void {
+    const { host } = this.#bases
+    const { chosen } = chooseInterfaces(host.interfaces(), this.#options.interfaces)
+    const addresses = chosen.map(({ name, address }) => `${name} ${address.ip}`).join()
+    if (addresses !== this.#addresses) {
+      const isFirst = this.#addresses === ''
+      this.#addresses = addresses
+      if (this.#options.transportPolicy !== 'relay') {
+        this.#hostSockets.update(chosen)
+        this.tcp.update(chosen)
+        if (chosen.length > 0 && chosen.every(({ address }) => address.family === 'IPv6')) this.#findNat64()
+      }
+      if (!isFirst) this.#relays.move()
+    }
+    if (this.#options.continualGathering === true) {
+      this.#interfacePoll.set(later(host.clock.now(), transportDefaults.interfacePollMs))
+    }
+  }
+
+  #findNat64(): void {
+    this.#search((done) =>
+      findPrefix64(this.#bases.host, (prefix) => {
+        this.#reflexive.setPrefix64(prefix)
+        done()
+      }),
+    )
+  }
+
+  /** Gathering is not over before the search is. */
+  #search(begin: (done: () => void) => () => void): void {
+    const cancel = begin(() => {
+      this.#searches.delete(cancel)
+      this.progressed()
+    })
+    this.#searches.add(cancel)
+  }
+}
+
+function isTurn({ scheme }: ServerUri): boolean {
+  return scheme === 'turn' || scheme === 'turns'
+}

@@ -1,0 +1,137 @@
+/**
+ * One cell of the connectivity matrix: two agents, each behind something, from gathering to the end of the session. What
+ * the packets show is looked at as well as what the agents say.
+ */
+
+import type { Dependency } from '../../src/sim/filter.ts'
+import type { SimHost } from '../../src/sim/host.ts'
+import type { Internet, InternetOptions } from '../../src/sim/internet.ts'
+import type { Packet } from '../../src/sim/packet.ts'
+import type { NatPlaceOptions } from '../../src/sim/places.ts'
+import { decodeMessage, type Message } from '../../src/stun/message.ts'
+import { connectGathered, type IceSide, IceWorld, type SideOptions } from './ice-world.ts'
+
+/** E, A and P: endpoint-independent, address-dependent, address-and-port-dependent (mapping, then filtering). */
+export const kinds = ['OPEN', 'FW', 'EE', 'EA', 'EP', 'AE', 'AA', 'AP', 'PE', 'PA', 'PP'] as const
+export type Kind = (typeof kinds)[number]
+
+const dependencies: Readonly<Record<string, Dependency>> = {
+  E: 'endpoint-independent',
+  A: 'address-dependent',
+  P: 'address-and-port-dependent',
+}
+
+export function behaviourOf(kind: Kind): { mapping: Dependency; filtering: Dependency } {
+  return { mapping: dependencies[kind[0]!]!, filtering: dependencies[kind[1]!]! }
+}
+
+/** A host behind something of that kind. NATs do not preserve ports, so that nothing works by luck. */
+export function hostBehind(internet: Internet, kind: Kind, options: NatPlaceOptions = {}): SimHost {
+  if (kind === 'OPEN') return internet.host()
+  if (kind === 'FW') return internet.firewall().host()
+  return internet.nat({ ...behaviourOf(kind), ports: 'random', ...options }).host()
+}
+
+export interface CellOptions {
+  readonly a: (internet: Internet) => SimHost
+  readonly b: (internet: Internet) => SimHost
+  readonly internet?: Partial<InternetOptions>
+  readonly side?: SideOptions
+  /** How long they have to connect. */
+  readonly forMs?: number
+}
+
+/** A check as it went by, whatever it was wrapped in. */
+export interface SeenCheck {
+  readonly at: number
+  readonly from: string
+  readonly isNew: boolean
+  readonly isNomination: boolean
+}
+
+export class Cell {
+  readonly world: IceWorld
+  readonly a: IceSide
+  readonly b: IceSide
+  readonly checks: SeenCheck[] = []
+  /** When both had gathered, and were told of each other. */
+  start = 0
+
+  private constructor(world: IceWorld, options: CellOptions) {
+    this.world = world
+    this.a = world.side('controlling', options.a(world.internet), options.side)
+    this.b = world.side('controlled', options.b(world.internet), options.side)
+    const seen = new Set<string>()
+    world.internet.watch(({ at, place, fate, packet }) => {
+      if (fate !== 'sent') return
+      const message = checkIn(packet)
+      if (message === undefined) return
+      const id = message.transactionId.join()
+      this.checks.push({
+        at,
+        from: place,
+        isNew: !seen.has(id),
+        isNomination: message.has('USE-CANDIDATE'),
+      })
+      seen.add(id)
+    })
+  }
+
+  static async run(options: CellOptions): Promise<Cell> {
+    const world = new IceWorld(options.internet)
+    await world.startServer()
+    const cell = new Cell(world, options)
+    cell.start = connectGathered(cell.a, cell.b)
+    world.internet.run({ for: options.forMs ?? 3000 })
+    return cell
+  }
+
+  get sides(): readonly [IceSide, IceSide] {
+    return [this.a, this.b]
+  }
+
+  /** `SP`: the winner as the controlling side sees it; `none`. */
+  get winner(): string {
+    return this.a.winner
+  }
+
+  /** Round trips, as the lines are, from the start until: one side may send, both may, both have a nominated pair. */
+  times(roundTripMs: number): { first: number; both: number; nominated: number } {
+    const [x, y] = this.sides
+    const since = (at: number | undefined) => ((at ?? Number.POSITIVE_INFINITY) - this.start) / roundTripMs
+    return {
+      first: Math.min(since(x.firstPathAt), since(y.firstPathAt)),
+      both: Math.max(since(x.firstPathAt), since(y.firstPathAt)),
+      nominated: Math.max(since(x.selectedAt), since(y.selectedAt)),
+    }
+  }
+
+  /** Closes both sides and the server, and lets everything come to rest. Returns how long that took. */
+  close(): number {
+    const { internet } = this.world
+    for (const side of this.sides) side.transport.close()
+    const closedAt = internet.now
+    internet.run({
+      for: 5000,
+      until: () => this.sides.every((side) => side.told.at(-1)?.event.type === 'closed'),
+    })
+    const tookMs = internet.now - closedAt
+    return tookMs
+  }
+}
+
+/** A request of ICE in a packet: by itself, in ChannelData, or in a Send or Data indication. */
+function checkIn(packet: Packet): Message | undefined {
+  if (packet.protocol !== 'udp' || packet.bytes.length < 4) return undefined
+  const inner = packet.bytes[0]! >> 6 === 1 ? packet.bytes.subarray(4) : packet.bytes
+  const message = decodeMessage(inner)
+  if (typeof message === 'string') return undefined
+  if (message.class === 'indication') {
+    const data = message.get('DATA')
+    const wrapped = data === undefined ? 'no data' : decodeMessage(data)
+    return typeof wrapped === 'string' ? undefined : wrapped
+  }
+  return message.class === 'request' && message.method === 'Binding' && message.has('USERNAME')
+    ? message
+    : undefined
+}
