@@ -26,6 +26,10 @@ export interface UdpDriverHandlers {
   bindFailed(socket: SocketId, reason: string): void
   /** The datagram is the driver's own, and overwritten by the next. */
   datagram(datagram: Datagram): void
+  /** An ICMP error about what a relay socket has sent to `peer`; `data` is the MTU, of errors that tell one. */
+  icmp(socket: SocketId, peer: AddressWords, type: number, code: number, data: number): void
+  /** An ICMP error about what a relay socket has sent to `peer`; `data` is the MTU, of errors that tell one. */
+  icmp(socket: SocketId, peer: AddressWords, type: number, code: number, data: number): void
   /** A packet that the system refused, after the fact. */
   sendFailed(reason: string): void
 }

@@ -63,6 +63,10 @@ export class Shard {
       bound: (socket, local, receiveBufferBytes) => this.#bound(socket, local, receiveBufferBytes),
       bindFailed: (socket, reason) => this.#bindFailed(socket, reason),
       datagram: (datagram) => this.#handleDatagram(datagram),
+      icmp: (socket, peer, type, code, data) => {
+        engine.handleIcmp(socket, peer, type, code, data, clock.now())
+        this.#drain()
+      },
       sendFailed: (reason) => this.#events.systemRefused('send', reason),
     })
     this.#streams = createStreams?.({

@@ -16,6 +16,7 @@ import { TurnClock } from './clock.ts'
 import { type ReceivedControl, readControl } from './control-data.ts'
 import { IoCounters } from './counters.ts'
 import { EpollIo } from './epoll-io.ts'
+import { ErrorQueue } from './error-queue.ts'
 import type { Io, IoEvents } from './io.ts'
 import type { Libc } from './libc.ts'
 import { Outbox, suits } from './outbox.ts'
@@ -56,6 +57,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   readonly #sockets = new SocketTable()
   readonly #outbox: Outbox
   readonly #opener: SocketOpener
+  readonly #errors: ErrorQueue
   readonly #io: Io
   readonly #source: MutableAddressWords = { a: 0, b: 0, c: mappedPrefix, d: 0, port: 0 }
   readonly #control: ReceivedControl = { trafficClass: 0, segmentBytes: 0 }
@@ -95,6 +97,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     this.clock = new TurnClock(clock)
     this.#outbox = new Outbox(arena, outboxCapacity)
     this.#opener = new SocketOpener(libc, arena)
+    this.#errors = new ErrorQueue(libc, arena)
     this.#copies = arena.take(copyBytes)
     this.#datagram = {
       socket: 0 as SocketId,
@@ -126,15 +129,8 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       return
     }
     this.#sockets.add(socket)
-    this.#opener.set(socket, c.SOL_UDP, c.UDP_GRO, 1)
-    this.#opener.set(
-      socket,
-      ...((socket.isIPv6 ? [c.IPPROTO_IPV6, c.IPV6_RECVTCLASS] : [c.IPPROTO_IP, c.IP_RECVTOS]) as [
-        number,
-        number,
-      ]),
-      1,
-    )
+    this.#opener.askForControlData(socket)
+    if (isRelay) this.#opener.askForErrors(socket)
     const refusal = this.#io.add(socket)
     if (refusal !== undefined) {
       this.close(id)
@@ -167,6 +163,10 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     for (let i = 0; i < headerLength; i++) bytes[at + i] = route.header[i]!
     const length = headerLength + end - start
     for (let i = 0; i < padding; i++) bytes[at + length + i] = 0
+    if (route.dontFragment) {
+      this.#sendUnfragmented(socket, route.destination, at, length + padding)
+      return
+    }
     if (this.#outbox.isFull) this.#io.flush()
     this.#outbox.add(socket, route.destination, at, length + padding, this.#control.trafficClass)
   }
@@ -256,7 +256,22 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     }
   }
 
-  socketError(_socket: MmsgSocket): void {}
+  socketError(socket: MmsgSocket): void {
+    if (this.#sockets.get(socket.id) !== socket) return
+    this.#errors.read(socket, ({ peer, type, code, data }) =>
+      this.handlers.icmp(socket.id, peer, type, code, data),
+    )
+  }
+
+  /** DF is a property of the socket: set for what is sent now, and for nothing else. */
+  #sendUnfragmented(socket: MmsgSocket, destination: AddressWords, at: number, length: number): void {
+    this.#io.flush()
+    this.#opener.setDontFragment(socket, true)
+    this.#outbox.add(socket, destination, at, length, this.#control.trafficClass)
+    this.#io.flush()
+    this.#opener.setDontFragment(socket, false)
+    this.#defer(() => this.socketError(socket))
+  }
 
   #defer(tell: () => void): void {
     this.#deferred.push(tell)
@@ -294,5 +309,6 @@ const nobody: UdpDriverHandlers = {
   bound: () => {},
   bindFailed: () => {},
   datagram: () => {},
+  icmp: () => {},
   sendFailed: () => {},
 }

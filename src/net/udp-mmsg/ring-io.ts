@@ -55,6 +55,8 @@ export class RingIo implements Io {
   #isReading = false
   /** Sockets that do not receive at the moment. */
   readonly #idle: MmsgSocket[] = []
+  /** Sockets whose errors are still to be read. */
+  readonly #erring: MmsgSocket[] = []
   /** File descriptors to be closed after what waits has left. */
   readonly #closing: number[] = []
   #wakeUp = -1
@@ -146,7 +148,7 @@ export class RingIo implements Io {
     this.#writeClosings()
     this.#refill()
     this.#writeReceives()
-    this.#ring.enter(timeoutMs, 1, 0)
+    this.#ring.enter(this.#erring.length > 0 ? 0 : timeoutMs, 1, 0)
     this.#events.woken()
     this.#readResults()
   }
@@ -261,6 +263,8 @@ export class RingIo implements Io {
     for (let left = ring.available; left > 0; left--) this.#readResult(ring.take())
     this.#isReading = false
     ring.release()
+    for (const socket of this.#erring) this.#events.socketError(socket)
+    this.#erring.length = 0
   }
 
   #readSendFailures(): void {
@@ -283,6 +287,8 @@ export class RingIo implements Io {
     const verdict = isOld ? 'drop' : judgeRefusal(outbox, run, error)
     if (verdict === 'drop') this.#counters.refuse(errnoName(error), packets)
     else this.#singly.sendSingly(run)
+    // The error has been taken from the socket: receiving will not be told of it any more.
+    if (verdict === 'again') this.#erring.push(outbox.socketOf(run))
   }
 
   #readResult(at: number): void {

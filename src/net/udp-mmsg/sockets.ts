@@ -83,15 +83,29 @@ export class SocketOpener {
     }
     this.#setBuffer(fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, options.receiveBufferBytes)
     this.#setBuffer(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, options.sendBufferBytes)
+    const socket = new MmsgSocket(id, fd, this.#localOf(fd), this.#get(fd, c.SOL_SOCKET, c.SO_RCVBUF) / 2)
     // Fragments are what RFC 8656 §14 has unless the client asks for DONT-FRAGMENT.
-    if (isIPv6) this.#set(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, c.IP_PMTUDISC_DONT)
-    else this.#set(fd, c.IPPROTO_IP, c.IP_MTU_DISCOVER, c.IP_PMTUDISC_DONT)
-    return new MmsgSocket(id, fd, this.#localOf(fd), this.#get(fd, c.SOL_SOCKET, c.SO_RCVBUF) / 2)
+    this.setDontFragment(socket, false)
+    return socket
   }
 
-  /** Sets an option that is an int; false if the system does not have it. */
-  set(socket: MmsgSocket, level: number, option: number, value: number): boolean {
-    return this.#set(socket.fd, level, option, value)
+  setDontFragment({ fd, isIPv6 }: MmsgSocket, value: boolean): void {
+    const discovery = value ? c.IP_PMTUDISC_DO : c.IP_PMTUDISC_DONT
+    if (isIPv6) this.#set(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, discovery)
+    else this.#set(fd, c.IPPROTO_IP, c.IP_MTU_DISCOVER, discovery)
+  }
+
+  /** Traffic classes, to be kept, and datagrams of a run in one piece, where the system can. */
+  askForControlData({ fd, isIPv6 }: MmsgSocket): void {
+    this.#set(fd, c.SOL_UDP, c.UDP_GRO, 1)
+    if (isIPv6) this.#set(fd, c.IPPROTO_IPV6, c.IPV6_RECVTCLASS, 1)
+    else this.#set(fd, c.IPPROTO_IP, c.IP_RECVTOS, 1)
+  }
+
+  /** ICMP errors about what the socket has sent. */
+  askForErrors({ fd, isIPv6 }: MmsgSocket): void {
+    if (isIPv6) this.#set(fd, c.IPPROTO_IPV6, c.IPV6_RECVERR, 1)
+    else this.#set(fd, c.IPPROTO_IP, c.IP_RECVERR, 1)
   }
 
   #set(fd: number, level: number, option: number, value: number): boolean {

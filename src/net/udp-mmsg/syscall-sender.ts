@@ -4,7 +4,7 @@ import { constants as c, errno, errnoName } from './abi.ts'
 import type { IoCounters } from './counters.ts'
 import type { Libc } from './libc.ts'
 import type { Outbox } from './outbox.ts'
-import { judgeRefusal, type Verdict } from './refusals.ts'
+import { judgeRefusal, mayBeOfAnother, type Verdict } from './refusals.ts'
 import type { MmsgSocket } from './sockets.ts'
 
 const flags = c.MSG_DONTWAIT | c.MSG_NOSIGNAL
@@ -104,7 +104,9 @@ export class SyscallSender {
   #sendSingly(fd: number, message: number): void {
     const pointer = this.#outbox.pointer(message)
     this.#outbox.forEachPacket(this.#runs[message]!, message, () => {
-      if (this.#libc.sendmsg(fd, pointer, flags) >= 0) {
+      let result = this.#libc.sendmsg(fd, pointer, flags)
+      if (result < 0 && mayBeOfAnother(this.#libc.errno())) result = this.#libc.sendmsg(fd, pointer, flags)
+      if (result >= 0) {
         this.#counters.sent++
         this.#counters.sentMessages++
       } else this.#counters.refuse(errnoName(this.#libc.errno()), 1)

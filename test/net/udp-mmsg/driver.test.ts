@@ -77,6 +77,27 @@ describe.skipIf(typeof libc === 'string').each([
     expect(source).toBe(`[::1]:${client.port}`)
   })
 
+  it('tells of ICMP errors about what a relay socket has sent, and goes on', async () => {
+    const world = new World(ring)
+    await world.bind(relay, '127.0.0.1')
+    const gone = await plainSocket('udp4')
+    gone.socket.close()
+    open.splice(open.indexOf(gone.socket), 1)
+    const destination = TransportAddress.of('127.0.0.1', gone.port)
+    world.driver.transmit(relay, destination, new Uint8Array(10))
+    await world.until(() => world.icmp.length === 1)
+    expect(world.icmp).toEqual([[relay, `127.0.0.1:${gone.port}`, 3, 3]])
+    const peer = await plainSocket('udp4')
+    const other = TransportAddress.of('127.0.0.1', peer.port)
+    for (let i = 0; i < 5; i++) {
+      world.driver.transmit(relay, destination, new Uint8Array(10))
+      world.driver.transmit(relay, other, new Uint8Array([i]))
+      await world.until(() => peer.received.length === i + 1)
+    }
+    await world.until(() => world.icmp.length === 6)
+    expect(world.driver.counters.refused.size).toBe(0)
+  })
+
   it('says why a socket could not be bound', async () => {
     const world = new World(ring)
     const taken = await plainSocket('udp4')
@@ -107,6 +128,7 @@ class World {
   readonly driver: MmsgDriver
   readonly bound = new Map<number, TransportAddress>()
   readonly failures: [number, string][] = []
+  readonly icmp: [number, string, number, number][] = []
   onDatagram: (datagram: Datagram) => void = () => {}
 
   constructor(ring: boolean) {
@@ -117,6 +139,8 @@ class World {
       bound: (socket, local) => this.bound.set(socket, local),
       bindFailed: (socket, reason) => this.failures.push([socket, reason]),
       datagram: (datagram) => this.onDatagram(datagram),
+      icmp: (socket, peer, type, code) =>
+        this.icmp.push([socket, TransportAddress.from(peer).toString(), type, code]),
       sendFailed: () => {},
     }
     this.driver = driver
