@@ -9,7 +9,8 @@ import type { AddressWords, TransportAddress } from '../core/transport-address.t
 import type { ServerUri } from '../stun/uri.ts'
 import type { AvoidedServers } from '../turn/client/avoided-servers.ts'
 import { ClientCounters } from '../turn/client/data-path.ts'
-import type { ClientAllocation, TurnClientEvent, TurnFailure } from '../turn/client/outputs.ts'
+import type { TurnFailure } from '../turn/client/failure.ts'
+import type { ClientAllocation, TurnClientEvent } from '../turn/client/outputs.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
 import { type ResolvedServer, type ResolveServerOptions, resolveServer } from './resolve-server.ts'
 import {

@@ -54,12 +54,12 @@ export class StunClient<Context = undefined> {
   readonly #fingerprint: boolean
   readonly #authentication: ClientAuthentication
   readonly #transactions: Transactions<Sending<Context>>
-  readonly #rtt = new RttEstimator()
   readonly #waiting: PendingRequest<Context>[] = []
   /** Requests that are sent again after an error of class 5, when their time has come. */
   readonly #delayed = new Deadlines<PendingRequest<Context>>()
   readonly #outputs = new OutputQueue<StunClientOutput<Context>>()
   #server: TransportAddress
+  #rtt = new RttEstimator()
   #lastId = 0
   #declines = false
   #nextStart: Instant | undefined
@@ -181,8 +181,12 @@ export class StunClient<Context = undefined> {
   reset(server: TransportAddress): void {
     this.#takeAll()
     while (this.#outputs.take() !== undefined);
-    if (server.equals(this.#server)) this.#authentication.resetUnlessProven()
-    else this.#authentication.reset()
+    if (server.equals(this.#server)) {
+      this.#authentication.resetUnlessProven()
+      return
+    }
+    this.#authentication.reset()
+    this.#rtt = new RttEstimator()
     this.#server = server
   }
 

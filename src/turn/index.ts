@@ -11,15 +11,9 @@ export {
   wrapHeadroom,
   wrapTailroom,
 } from './client/data-path.ts'
+export { formatTurnFailure, type PeerFailure, type TurnFailure } from './client/failure.ts'
 export type { TurnClientOptions, TurnServerAddress } from './client/options.ts'
-export type {
-  ClientAllocation,
-  MissingFamily,
-  PeerFailure,
-  TurnClientEvent,
-  TurnClientOutput,
-  TurnFailure,
-} from './client/outputs.ts'
+export type { ClientAllocation, MissingFamily, TurnClientEvent, TurnClientOutput } from './client/outputs.ts'
 export { type DropReason, ServerCounters } from './counters.ts'
 export { Credential, type CredentialOptions, type KeyAlgorithm, type Validity } from './credential.ts'
 export {

@@ -250,6 +250,8 @@ export class TurnServer implements Core<ServerOutput> {
     const { source } = datagram
     if (source.port === 0 || this.#state.peers.isListening(source)) return this.#drop('bad-source')
     const method = message.method
+    // A client keeps the NATs on its way awake (RFC 8445 §11); that takes no answer.
+    if (message.class === 'indication' && method === 'Binding') return undefined
     // Answers are never answered, nor is what we do not know (RFC 8489 §6.3).
     if (message.class !== 'request' || method === undefined) return this.#drop('unexpected-message')
     switch (method) {

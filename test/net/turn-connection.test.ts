@@ -148,6 +148,20 @@ describe.each(transports)('a TURN client over %s', (transport) => {
     expect(world.server?.counters.allocations).toBe(0)
   })
 
+  it('leaves no allocation behind when it is closed on the move', async () => {
+    await start({ mobility: true })
+    for (let milliseconds = 0; milliseconds <= 240; milliseconds += 16) {
+      const client = world.open({ mobility: true })
+      client.until('allocated')
+      client.connection.move()
+      world.run(milliseconds)
+      client.connection.close()
+      client.until('closed')
+      world.run(1000)
+      expect(world.server?.counters.allocations).toBe(0)
+    }
+  })
+
   it('fails with 440 when the server does not relay in the family', async () => {
     await start()
     const client = world.open({ family: 'IPv6' })

@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { formatServerUri, parseServerUri } from '../../src/stun/uri.ts'
+import { always } from '../support/property.ts'
 
 describe('a server URI', () => {
   it.each([
@@ -62,5 +64,38 @@ describe('a server URI', () => {
   it('that carries a password is refused without saying it', () => {
     expect(() => parseServerUri('turn:alice:wonder@example.org')).toThrow(/no user name and no password/)
     expect(() => parseServerUri('turn:alice:wonder@example.org')).not.toThrow(/wonder/)
+  })
+
+  it('of any text is read or refused, and one that is read is written so that it reads the same', () => {
+    const part = fc.constantFrom(
+      'stun',
+      'turns',
+      ':',
+      '/',
+      '[',
+      ']',
+      '::1',
+      '192.0.2.1',
+      'a.b',
+      '@',
+      '?transport=',
+      'udp',
+      '%',
+    )
+    const text = fc.oneof(
+      fc.string(),
+      fc.array(part).map((parts) => parts.join('')),
+    )
+    always(
+      fc.property(text, (input) => {
+        try {
+          const uri = parseServerUri(input)
+          expect(parseServerUri(formatServerUri(uri))).toEqual(uri)
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'uri-invalid' })
+        }
+      }),
+      2000,
+    )
   })
 })

@@ -14,8 +14,10 @@ export const software: Attribute = ['SOFTWARE', 'turnpike']
 export function allocateAttributes(options: TurnClientOptions, withMobility: boolean): Attribute[] {
   const attributes: Attribute[] = [['REQUESTED-TRANSPORT', udp]]
   const { family, lifetime, evenPort, reservationToken } = options
-  if (family === 'both') attributes.push(['ADDITIONAL-ADDRESS-FAMILY', 'IPv6'])
-  else if (family !== undefined) attributes.push(['REQUESTED-ADDRESS-FAMILY', family])
+  // Interop: coturn 4.6, Debian's, knows it by the number of the draft. Servers pass over the one they do not know.
+  if (family === 'both') {
+    attributes.push(['ADDITIONAL-ADDRESS-FAMILY', 'IPv6'], ['SSODA-ADDITIONAL-ADDRESS-FAMILY', 'IPv6'])
+  } else if (family !== undefined) attributes.push(['REQUESTED-ADDRESS-FAMILY', family])
   if (lifetime !== undefined) attributes.push(['LIFETIME', lifetime])
   if (evenPort !== undefined) attributes.push(['EVEN-PORT', evenPort])
   if (reservationToken !== undefined) attributes.push(['RESERVATION-TOKEN', reservationToken])
@@ -39,6 +41,6 @@ export function readAllocation(response: Message, server: TransportAddress): Cli
     server,
     lifetime,
     reservationToken: response.get('RESERVATION-TOKEN')?.slice(),
-    missing: response.get('ADDRESS-ERROR-CODE'),
+    missing: response.get('ADDRESS-ERROR-CODE') ?? response.get('SSODA-ADDRESS-ERROR-CODE'),
   }
 }

@@ -5,7 +5,7 @@
 
 import { type Instant, later } from '../../core/time.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
-import type { TurnFailure } from './outputs.ts'
+import type { TurnFailure } from './failure.ts'
 
 /** How long each refusal keeps the client away. */
 const avoidMs: Readonly<Record<number, number>> = {

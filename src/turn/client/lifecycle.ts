@@ -9,6 +9,7 @@ import type { StunClient } from '../../stun/client.ts'
 import type { Rejection, StunFailure } from '../../stun/client-failure.ts'
 import type { Message } from '../../stun/message.ts'
 import { allocateAttributes, readAllocation, software } from './allocate.ts'
+import type { TurnFailure } from './failure.ts'
 import {
   clientDefaults,
   clientLimits,
@@ -16,7 +17,7 @@ import {
   type TurnClientOptions,
   type TurnServerAddress,
 } from './options.ts'
-import type { ClientAllocation, TurnClientOutput, TurnFailure } from './outputs.ts'
+import type { ClientAllocation, TurnClientOutput } from './outputs.ts'
 import type { PeerContext } from './peer-requests.ts'
 import { Redirects } from './redirects.ts'
 import type { ClientTimers, TimerKind } from './timers.ts'
@@ -83,9 +84,9 @@ export class AllocationLifecycle {
   }
 
   transportOpened(now: Instant): void {
-    if (this.#state !== 'opening') return
+    if (this.#state !== 'opening' && this.#state !== 'closing') return
     if (this.#allocation !== undefined && this.#ticket !== undefined) {
-      this.#state = 'moving'
+      if (this.#state === 'opening') this.#state = 'moving'
       this.#ask('Refresh', [['MOBILITY-TICKET', this.#ticket], software], 'move', now)
     } else {
       this.#redirects.visit(this.#server.address, now)
@@ -114,7 +115,8 @@ export class AllocationLifecycle {
     if (state === 'closing' || state === 'ended') return
     timers.cancelAll()
     this.#options.ended()
-    if (state === 'idle' || state === 'opening') {
+    const isMoving = state === 'moving' || (state === 'opening' && this.#allocation !== undefined)
+    if (state === 'idle' || (state === 'opening' && !isMoving)) {
       this.#end()
       return
     }
@@ -125,6 +127,8 @@ export class AllocationLifecycle {
       stun.declineChallenges()
       return
     }
+    // From where it has moved to, the server takes a deletion only when it knows of the move.
+    if (isMoving) return
     stun.cancelAll()
     this.#askForRelease(now)
   }
@@ -138,6 +142,10 @@ export class AllocationLifecycle {
         this.#refreshed(response, now)
         return
       case 'move':
+        if (this.#state === 'closing') {
+          this.#askForRelease(now)
+          return
+        }
         this.#state = 'allocated'
         this.#options.emit({ type: 'moved' })
         this.#options.moved(now)

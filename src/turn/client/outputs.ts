@@ -1,9 +1,9 @@
 /** What a TurnClient says: what is to be done, and what has happened, in order. */
 
 import type { TransportAddress } from '../../core/transport-address.ts'
-import type { StunFailure } from '../../stun/client-failure.ts'
 import type { AddressFamily } from '../../stun/codecs.ts'
 import type { ClientTransport } from '../socket-numbers.ts'
+import type { PeerFailure, TurnFailure } from './failure.ts'
 import type { TurnServerAddress } from './options.ts'
 
 export type TurnClientOutput =
@@ -66,19 +66,3 @@ export interface MissingFamily {
   readonly code: number
   readonly reason: string
 }
-
-export type TurnFailure =
-  | StunFailure
-  /** It was not refreshed in time, as after a long sleep of this machine. */
-  | { readonly type: 'expired' }
-  /** `allocateDeadlineMs` is over. */
-  | { readonly type: 'deadline-exceeded' }
-  /** The server has sent us where we may not go, or round in a circle. `problem` is for people. */
-  | { readonly type: 'bad-redirect'; readonly problem: string }
-
-export type PeerFailure =
-  | StunFailure
-  /** There is no relayed transport address of the peer's family. */
-  | { readonly type: 'family-not-allocated' }
-  /** All 4,096 channel numbers are bound or cooling. */
-  | { readonly type: 'no-free-channel' }

@@ -11,8 +11,9 @@ import { TransportAddress } from '../../core/transport-address.ts'
 import type { Attribute } from '../../stun/attributes.ts'
 import type { StunFailure } from '../../stun/client-failure.ts'
 import type { AddressFamily } from '../../stun/codecs.ts'
+import type { PeerFailure } from './failure.ts'
 import { clientLimits, clientTimes } from './options.ts'
-import type { PeerFailure, TurnClientEvent } from './outputs.ts'
+import type { TurnClientEvent } from './outputs.ts'
 import { type ClientChannel, type ClientPermission, Peers } from './peers.ts'
 
 /** What a request to the server was about. */

@@ -104,7 +104,9 @@ export class AllocateMethod {
     if (!quotas.admits(userId, held)) return reject(486)
     quotas.take(userId, held)
     const allocation = this.#newAllocation(request, transport)
-    const isDraft = request.message.has(draftAdditionalFamily)
+    const { message } = request
+    // A client that knows both numbers asks by both, and is answered by that of the RFC.
+    const isDraft = message.has(draftAdditionalFamily) && !message.has('ADDITIONAL-ADDRESS-FAMILY')
     if (unsupported !== undefined) allocation.answered = [addressError(unsupported, 440, isDraft)]
     allocations.add(allocation)
     const task = {
