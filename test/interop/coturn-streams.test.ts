@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { CertificateFolder, type TestCertificate } from '../support/certificates.ts'
 import { startPeer } from '../support/coturn-peer.ts'
-import { type Child, missingPrograms, start, startCli } from '../support/programs.ts'
+import { type Child, type Ended, missingPrograms, start, startCli } from '../support/programs.ts'
 
 const missing = missingPrograms(
   "interop with coturn's client over TCP and TLS",
@@ -26,7 +26,16 @@ describe.skipIf(missing.length > 0)("coturn's client over TCP and TLS", () => {
     server = startCli([
       ...['serve', '--listen', 'tcp://127.0.0.1:0', '--listen', 'tls://127.0.0.1:0'],
       ...['--tls-cert', pair.certificateFile, '--tls-key', pair.keyFile],
-      ...['--user', 'u:p', '--allow-peer', '127.0.0.0/8', '--allow-legacy-channels', '--log-format', 'json'],
+      ...[
+        '--user',
+        'u:p',
+        '--allow-peer',
+        '127.0.0.0/8',
+        '--allow-legacy-channels',
+        '--log-format',
+        'json',
+        '--tcp-relay',
+      ],
     ])
     const [line] = await server.waitFor(/^\{"event":"listening".*\}$/m)
     const ports = JSON.parse(line).listeners.map((listener: { port: number }) => listener.port)
@@ -47,17 +56,38 @@ describe.skipIf(missing.length > 0)("coturn's client over TCP and TLS", () => {
     ['send indications', ['-c', '-s']],
     ['client to client', ['-c', '-y', '-m', '4', '-l', '170', '-z', '15']],
     ['extra requests', ['-c', '-G']],
-    ['random disconnects', ['-c', '-B']],
   ]
   it.concurrent.each(modes)(
     'relays without loss over TCP: %s',
     async (_name, flags) => {
-      const { code, output } = await client(tcpPort, flags)
+      const { code, output } = await clientWithoutCollision(tcpPort, flags)
       expect(output).toContain('Total lost packets 0 (0.000000%)')
       expect(code).toBe(0)
     },
     100_000,
   )
+
+  // The client closes its connections in the middle, when it has packets to make up for: its losses are its own.
+  it.concurrent('serves a client that disconnects at random to its end', async () => {
+    const { code, output } = await clientWithoutCollision(tcpPort, ['-c', '-B'])
+    expect(output).toMatch(/tot_send_msgs=[1-9]/)
+    expect(code).toBe(0)
+  }, 100_000)
+
+  // The clients connect to each other's relayed addresses: each of the six pairs has an active and a passive end.
+  it.concurrent('relays TCP without loss (RFC 6062)', async () => {
+    const { code, output } = await start(
+      'turnutils_uclient',
+      [
+        ...['-T', '-e', '127.0.0.1', '-r', `${peer.port}`, '-n', '20', '-m', '4', '-l', '170'],
+        ...['-u', 'u', '-w', 'p', '-p', `${tcpPort}`, '127.0.0.1'],
+      ],
+      { timeoutSeconds: 80 },
+    ).ended
+    expect(output).toContain('12 connections are completed')
+    expect(output).toContain('Total lost packets 0 (0.000000%)')
+    expect(code).toBe(0)
+  }, 100_000)
 
   // Interop: over TLS the client takes what one read gives it for one message, and loses others that came with it, from
   // coturn as from us. So what was relayed is read off our own log.
@@ -69,7 +99,7 @@ describe.skipIf(missing.length > 0)("coturn's client over TCP and TLS", () => {
     'relays without loss over TLS: %s',
     async (_name, flags) => {
       const secure = ['-S', '-i', pair.certificateFile, '-k', pair.keyFile]
-      const { code } = await client(tlsPort, [...secure, ...flags])
+      const { code } = await clientWithoutCollision(tlsPort, [...secure, ...flags])
       expect(code).toBe(0)
     },
     100_000,
@@ -84,9 +114,16 @@ describe.skipIf(missing.length > 0)("coturn's client over TCP and TLS", () => {
       .filter(({ transport }) => transport === 'tls')
     const sum = (name: string) => ended.reduce((total, line) => total + line[name], 0)
     // Two clients of 20 messages of 100 bytes in each mode.
-    expect(sum('bytesFromClient')).toBe(secureModes.length * 2 * 20 * 100)
-    expect(sum('bytesToClient')).toBe(secureModes.length * 2 * 20 * 100)
+    expect(sum('bytesFromClient')).toBeGreaterThanOrEqual(secureModes.length * 2 * 20 * 100)
+    expect(sum('bytesToClient')).toBe(sum('bytesFromClient'))
   })
+
+  /** The client draws its channel numbers at random, and ends when it draws one twice. */
+  async function clientWithoutCollision(port: number, flags: readonly string[]): Promise<Ended> {
+    const ended = await client(port, flags)
+    const isCollision = ended.code === 255 && ended.output.includes('channel bind: error 400')
+    return isCollision ? client(port, flags) : ended
+  }
 
   function client(port: number, flags: readonly string[]) {
     return start(
