@@ -210,8 +210,8 @@ describe.each(drivers)('turnpike serve --io %s', (io) => {
       const growthKiB = residentKiB() - before.residentKiB
       expect(answers).toBeGreaterThan(15_000)
       expect(descriptors()).toBe(before.descriptors)
-      // 1.5 KiB for each request would be 30,000.
-      expect(growthKiB).toBeLessThan(20_000)
+      // 1 KiB for each request would be 20,000; what is measured is 300.
+      expect(growthKiB).toBeLessThan(8_000)
       await expectService()
     },
     120_000,

@@ -1,11 +1,10 @@
 /** coturn's `turnutils_peer`, which sends back what it receives. */
 
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
 import { type Child, start } from './programs.ts'
+import { quietPorts } from './quiet-ports.ts'
 
-/** Below the ports that systems hand out and that tests relay from, so that nobody else is given them. */
-const ports = { min: 20_000, max: 32_000 }
 const attempts = 20
 
 /**
@@ -14,24 +13,13 @@ const attempts = 20
  */
 export async function startPeer(...otherAddresses: readonly string[]): Promise<Child & { port: number }> {
   for (let attempt = 0; attempt < attempts; attempt++) {
-    const port = ports.min + Math.floor(Math.random() * ((ports.max - ports.min) / 2)) * 2
-    if (!((await isFree(port)) && (await isFree(port + 1)))) continue
+    const port = await quietPorts(2)
     const addresses = ['127.0.0.1', ...otherAddresses].flatMap((address) => ['-L', address])
     const child = start('turnutils_peer', [...addresses, '-p', `${port}`])
     if ((await echoes(port)) && (await echoes(port + 1))) return { ...child, port }
     await child.stop()
   }
   throw new Error(`turnutils_peer did not start in ${attempts} attempts`)
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const socket = createSocket('udp4')
-  const opened = await new Promise<boolean>((resolve) => {
-    socket.once('error', () => resolve(false))
-    socket.bind(port, '127.0.0.1', () => resolve(true))
-  })
-  if (opened) await closed(socket)
-  return opened
 }
 
 /** Asks until it answers; false when it has not after ten seconds. */
@@ -44,10 +32,6 @@ async function echoes(port: number): Promise<boolean> {
   })
   const result = await Promise.race([answer, late])
   for (const timer of timers) clearInterval(timer)
-  await closed(socket)
+  socket.close()
   return result
-}
-
-function closed(socket: Socket): Promise<void> {
-  return new Promise((resolve) => socket.close(resolve))
 }

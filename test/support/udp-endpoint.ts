@@ -22,14 +22,14 @@ export class UdpEndpoint {
     socket.on('error', () => {})
   }
 
-  static open(address = '127.0.0.1'): Promise<UdpEndpoint> {
+  static open(address = '127.0.0.1', port = 0): Promise<UdpEndpoint> {
     const socket = createSocket({
       type: address.includes(':') ? 'udp6' : 'udp4',
       recvBufferSize: 4 * 1024 * 1024,
     })
     return new Promise((resolve, reject) => {
       socket.once('error', reject)
-      socket.bind(0, address, () => {
+      socket.bind(port, address, () => {
         socket.off('error', reject)
         resolve(new UdpEndpoint(socket))
       })
