@@ -7,6 +7,7 @@ import { limitsOf } from '../turn/options.ts'
 import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
 import { TurnServer } from '../turn/server.ts'
+import type { SharedState } from '../turn/shared-state.ts'
 import type { ServeConfig } from './config.ts'
 import { credentialsOf } from './credentials-config.ts'
 
@@ -17,6 +18,8 @@ export interface Surroundings {
   readonly relays: readonly RelayAddress[]
   /** 32 random bytes, so that any shard accepts any shard's nonces. */
   readonly nonceKey: Uint8Array
+  /** Limits that all shards keep together; undefined where there is one shard. */
+  readonly shared: SharedState | undefined
 }
 
 export interface EngineHost {
@@ -44,6 +47,7 @@ export function createEngine(config: ServeConfig, around: Surroundings, host: En
       mobility: config.mobility,
       tcpRelay: config.tcpRelay,
       alternates: config.alternateServers,
+      shared: around.shared,
       ...limitsOf(config),
     },
     host.random,

@@ -20,9 +20,11 @@ import { createEngine, type Surroundings } from './engine.ts'
 import { workerCount } from './io-config.ts'
 import { type OpenListener, openListeners, probeListeners } from './listeners.ts'
 import type { Log } from './log.ts'
+import { QuotaLedger } from './quota-ledger.ts'
 import { probeRelayAddress, probeTcpRelay } from './relay-probe.ts'
-import { Shard } from './shard.ts'
+import { type QuotaDesk, Shard } from './shard.ts'
 import { shardLog } from './shard-log.ts'
+import { newSharedState } from './shared-memory.ts'
 import { StreamCounters } from './stream-counters.ts'
 import { StreamSide } from './stream-side.ts'
 import { streamsOptionsOf } from './streams-config.ts'
@@ -52,9 +54,12 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
   if (config.tcpRelay) await Promise.all(relays.map(({ address }) => probeTcpRelay(address, host)))
   const ownAddresses = config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces))
   checkAlternates(config, ownAddresses)
-  const around = { ownAddresses, relays, nonceKey: host.random.bytes(32) }
+  const isThreaded = hasThreads(config, host)
+  const shared = isThreaded ? newSharedState(config, host.random) : undefined
+  const around = { ownAddresses, relays, nonceKey: host.random.bytes(32), shared }
+  const ledger = new QuotaLedger(config, shared?.rates)
   const certificates = readCertificates(config.tlsCertificates)
-  const threads = hasThreads(config, host) ? await startThreads(config, around, host, log) : undefined
+  const threads = isThreaded ? await startThreads(config, around, host, log, ledger) : undefined
   const { clock, random } = host
   const engine = createEngine(config, around, { clock, random, canSetDontFragment: false })
   const shard = new Shard(
@@ -63,6 +68,7 @@ export async function startServer(config: ServeConfig, host: Host, log: Log): Pr
     (handlers) => new HostUdpDriver(host, handlers),
     (owner) => new StreamSide(engine, host, streamsOptionsOf(config, config.allowLegacyChannels), owner),
     shardLog(log),
+    deskOf(ledger, (...decided) => shard.quotaDecided(...decided)),
   )
   const close = async () => {
     shard.close()
@@ -109,11 +115,21 @@ async function startThreads(
   around: Surroundings,
   host: Host,
   log: Log,
+  ledger: QuotaLedger,
 ): Promise<ThreadShards> {
   await probeListeners(config.listen, host)
-  const threads = await ThreadShards.start(config, around, log)
+  const threads = await ThreadShards.start(config, around, log, ledger)
   log.info('serving UDP', { io: threads.io, workers: threads.count, because: threads.ioReason })
   return threads
+}
+
+/** For the shard in the ledger's own thread: it is told at once. */
+function deskOf(ledger: QuotaLedger, decided: Shard['quotaDecided']): QuotaDesk {
+  const member = ledger.join()
+  return {
+    claim: (claim, userId, count) => decided(claim, userId, count, ledger.claim(member, userId, count)),
+    giveBack: (userId, count) => ledger.giveBack(member, userId, count),
+  }
 }
 
 /** Listeners as the configuration has them, whoever has opened them. */

@@ -8,6 +8,7 @@ import type { TransportAddress } from '../core/transport-address.ts'
 import type { UdpDriver, UdpDriverHandlers } from '../net/udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { EndReason, Notice, ServerOutput } from '../turn/outputs.ts'
+import type { QuotaDecision } from '../turn/quota-claims.ts'
 import { packetOf } from '../turn/route.ts'
 import type { TurnServer } from '../turn/server.ts'
 import { isStreamSocket } from '../turn/socket-numbers.ts'
@@ -28,6 +29,13 @@ export interface ShardEvents {
   streamEnded(transport: 'tcp' | 'tls', client: TransportAddress, reason: string): void
 }
 
+/** Where quotas are counted for several shards. */
+export interface QuotaDesk {
+  /** May the user have that many more? `Shard.quotaDecided` is to be told, now or later. */
+  claim(claim: number, userId: string, count: number): void
+  giveBack(userId: string, count: number): void
+}
+
 export interface Listener {
   readonly local: TransportAddress
   readonly receiveBufferBytes: number | undefined
@@ -44,6 +52,7 @@ export class Shard {
   readonly #events: ShardEvents
   readonly #udp: UdpDriver
   readonly #streams: StreamSide | undefined
+  readonly #quotas: QuotaDesk | undefined
   readonly #pendingListeners = new Map<SocketId, PendingListener>()
   #nextListener = 0
   #cancelTimer: () => void = () => {}
@@ -55,7 +64,9 @@ export class Shard {
     createDriver: (handlers: UdpDriverHandlers) => UdpDriver,
     createStreams: ((owner: StreamSideOwner) => StreamSide) | undefined,
     events: ShardEvents,
+    quotas?: QuotaDesk,
   ) {
+    this.#quotas = quotas
     this.#engine = engine
     this.#clock = clock
     this.#events = events
@@ -102,6 +113,12 @@ export class Shard {
   /** New TLS connections are served with these. Throws `configuration-invalid`, and keeps the old ones. */
   setCertificates(certificates: readonly TlsCertificate[]): void {
     this.#streams?.setCertificates(certificates)
+  }
+
+  /** What the desk was asked is decided; it is told with what it was asked. */
+  quotaDecided(claim: number, userId: string, count: number, decision: QuotaDecision): void {
+    this.#engine.quotaDecided(claim, userId, count, decision, this.#clock.now())
+    this.#drain()
   }
 
   /** Ends every allocation and closes every socket. No timer is left. */
@@ -166,6 +183,12 @@ export class Shard {
         return
       case 'allocation-ended':
         this.#events.allocationEnded(output.allocation, output.reason, this.#clock.now())
+        return
+      case 'claim-quota':
+        this.#quotas?.claim(output.claim, output.userId, output.count)
+        return
+      case 'return-quota':
+        this.#quotas?.giveBack(output.userId, output.count)
         return
       case 'authentication-failed':
       case 'answers-withheld':

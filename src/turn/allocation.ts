@@ -60,6 +60,8 @@ export class Allocation implements AllocationRecord, AuthenticatedClient, Client
   verifiedNonce: Uint8Array | undefined
   /** How much it may relay; undefined where nothing is limited. */
   bandwidth: AllocationBandwidth | undefined
+  /** Where its user's rate is kept in shared memory; undefined where it is in none. */
+  rateSlot: number | undefined
   /** Whose quota it counts against, whatever credential its owner shows later. */
   readonly userId: string
   readonly createdAt: Instant

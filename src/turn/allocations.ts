@@ -93,7 +93,6 @@ export class Allocations {
   /** From here on its five-tuple is taken. It relays nothing before `activate`. */
   add(allocation: Allocation): void {
     this.#all.add(allocation)
-    allocation.bandwidth = this.#bandwidth.open(allocation.userId)
     this.addPath(allocation, allocation)
   }
 
@@ -115,6 +114,7 @@ export class Allocations {
   /** From here on the allocation relays, for `allocation.lifetime` seconds. */
   activate(allocation: Allocation, now: Instant): void {
     allocation.state = 'active'
+    allocation.bandwidth = this.#bandwidth.open(allocation.userId, allocation.rateSlot)
     const scope = scopes[allocation.relayTransport]
     for (const relayed of allocation.relayed) {
       this.#byRelayed.set(scope, relayed.address, relayed)
@@ -195,7 +195,7 @@ export class Allocations {
     this.removePath(allocation)
     if (allocation.mobility?.pending !== undefined) this.removePath(allocation.mobility.pending)
     this.#all.delete(allocation)
-    this.#bandwidth.close(allocation.userId)
+    if (allocation.bandwidth !== undefined) this.#bandwidth.close(allocation.userId)
     allocation.state = 'ended'
   }
 

@@ -5,6 +5,7 @@
 
 import type { Instant } from '../core/time.ts'
 import type { ServerLimits } from './options.ts'
+import { numbersPerRate, type SharedState, serverRateSlot } from './shared-state.ts'
 
 /** Bytes per second in each direction, without headers; 0 is no limit. */
 export interface BandwidthLimits {
@@ -13,12 +14,13 @@ export interface BandwidthLimits {
   readonly total: number
 }
 
-export function bandwidthOf(limits: ServerLimits): Bandwidth {
-  return new Bandwidth({
+export function bandwidthOf(limits: ServerLimits, shared: SharedState | undefined): Bandwidth {
+  const rates = {
     perAllocation: limits.maxBytesPerSecond,
     perUser: limits.userMaxBytesPerSecond,
     total: limits.totalMaxBytesPerSecond,
-  })
+  }
+  return new Bandwidth(rates, shared?.rates)
 }
 
 /** Limit: what may go at once, in time of its rate. A key frame of a video is a burst. */
@@ -30,13 +32,16 @@ type Direction = typeof fromClient | typeof toClient
 
 export class Bandwidth {
   readonly #limits: BandwidthLimits
+  readonly #shared: Float64Array | undefined
   readonly #total: ByteRate | undefined
   /** Of users that have allocations, with how many they have. */
   readonly #users = new Map<string, { readonly rate: ByteRate; allocations: number }>()
 
-  constructor(limits: BandwidthLimits) {
+  /** `shared` is memory that other engines count in as well: the server's rate, and those of users. */
+  constructor(limits: BandwidthLimits, shared?: Float64Array) {
     this.#limits = limits
-    this.#total = rateOf(limits.total)
+    this.#shared = shared
+    this.#total = this.#rateOf(limits.total, serverRateSlot)
   }
 
   /** Users whose rates are kept. */
@@ -44,10 +49,14 @@ export class Bandwidth {
     return this.#users.size
   }
 
-  /** For a new allocation of that user, to be closed with it; undefined where nothing is limited. */
-  open(userId: string): AllocationBandwidth | undefined {
-    const own = rateOf(this.#limits.perAllocation)
-    const user = this.#openUser(userId)
+  /**
+   * For a new allocation of that user, to be closed with it; undefined where nothing is limited. With a slot, the user's
+   * rate is the one that is kept there in shared memory.
+   */
+  open(userId: string, rateSlot?: number): AllocationBandwidth | undefined {
+    const own = this.#rateOf(this.#limits.perAllocation)
+    const user =
+      rateSlot === undefined ? this.#openUser(userId) : this.#rateOf(this.#limits.perUser, rateSlot)
     const rates = [own, user, this.#total].filter((rate) => rate !== undefined)
     return rates.length === 0 ? undefined : new AllocationBandwidth(rates)
   }
@@ -66,6 +75,13 @@ export class Bandwidth {
     user.allocations++
     if (known === undefined) this.#users.set(userId, user)
     return user.rate
+  }
+
+  #rateOf(bytesPerSecond: number, slot?: number): ByteRate | undefined {
+    if (bytesPerSecond === 0) return undefined
+    const shared = slot === undefined ? undefined : this.#shared
+    if (shared === undefined || slot === undefined) return new ByteRate(bytesPerSecond)
+    return new ByteRate(bytesPerSecond, shared.subarray(slot * numbersPerRate, (slot + 1) * numbersPerRate))
   }
 }
 
@@ -107,10 +123,11 @@ export class AllocationBandwidth {
 class ByteRate {
   readonly #msPerByte: number
   /** For each direction the time at which all that has gone is paid for (the generic cell rate algorithm). */
-  readonly #paidUntil = new Float64Array(2)
+  readonly #paidUntil: Float64Array
 
-  constructor(bytesPerSecond: number) {
+  constructor(bytesPerSecond: number, paidUntil: Float64Array = new Float64Array(numbersPerRate)) {
     this.#msPerByte = 1000 / bytesPerSecond
+    this.#paidUntil = paidUntil
   }
 
   hasRoom(direction: Direction, now: Instant): boolean {
@@ -124,8 +141,4 @@ class ByteRate {
   spend(direction: Direction, bytes: number, now: Instant): void {
     this.#paidUntil[direction] = Math.max(this.#paidUntil[direction]!, now) + bytes * this.#msPerByte
   }
-}
-
-function rateOf(bytesPerSecond: number): ByteRate | undefined {
-  return bytesPerSecond > 0 ? new ByteRate(bytesPerSecond) : undefined
 }

@@ -14,7 +14,7 @@ export function endAllocation(state: ServerState, allocation: Allocation, reason
   const held = state.binder.cancel(allocation)?.held ?? 1
   for (const connection of state.connections.of(allocation)) endPeerConnection(state, connection)
   for (const relayed of allocation.relayed) state.sockets.close(relayed)
-  state.quotas.release(allocation.userId, held)
+  if (!state.quotas.giveUp(allocation)) state.quotas.release(allocation.userId, held)
   state.counters.allocations = state.allocations.size
   if (wasActive) state.outputs.push({ type: 'allocation-ended', allocation, reason })
 }

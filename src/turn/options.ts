@@ -7,6 +7,7 @@ import type { AlternateServer } from './alternate-server.ts'
 import type { CredentialStore } from './credentials.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import type { PortRange, RelayAddress } from './relay-address.ts'
+import type { SharedState } from './shared-state.ts'
 
 /** Numbers that the operator chooses. Times are in seconds; 0 is no limit, but for times. */
 export interface ServerLimits {
@@ -81,6 +82,8 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly ownAddresses: readonly TransportAddress[]
   /** Whether the driver can send with the DF bit set; unless it can, DONT-FRAGMENT is an unknown attribute. */
   readonly canSetDontFragment?: boolean
+  /** Where several engines serve one set of clients: limits that they keep together. Quotas are asked for then. */
+  readonly shared?: SharedState | undefined
   /** Where clients are sent for new allocations, in turns; none unless given. */
   readonly alternates?: readonly AlternateServer[]
   /** Let clients take allocations along to another address (RFC 8016). Nothing without authentication. */

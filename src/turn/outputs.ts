@@ -40,6 +40,15 @@ export type ServerOutput =
       readonly from: TransportAddress
     }
   | { readonly type: 'allocation-ended'; readonly allocation: AllocationRecord; readonly reason: EndReason }
+  /** Where quotas are counted for several engines: may the user have that many more? Tell `quotaDecided`. */
+  | {
+      readonly type: 'claim-quota'
+      readonly claim: number
+      readonly userId: string
+      readonly count: number
+    }
+  /** The user has so many less. */
+  | { readonly type: 'return-quota'; readonly userId: string; readonly count: number }
   /** Who receives what is sent there has shown a wrong credential; told once a minute for each /32 or /64. */
   | {
       readonly type: 'authentication-failed'

@@ -1,5 +1,11 @@
 /** How many allocations and reservations each user has, and may have (RFC 8656 §5, §7.2). */
 
+import type { ServerLimits } from './options.ts'
+
+export function quotasOf({ userQuota, totalQuota }: ServerLimits): Quotas {
+  return new Quotas(userQuota, totalQuota)
+}
+
 export class Quotas {
   readonly #perUser: number
   readonly #total: number
@@ -17,15 +23,14 @@ export class Quotas {
     return this.#held.size
   }
 
-  /** Whether the user may have that many more. */
-  admits(userId: string, wanted: number): boolean {
-    if (this.#total > 0 && this.#heldByAll + wanted > this.#total) return false
-    return this.#perUser === 0 || (this.#held.get(userId) ?? 0) + wanted <= this.#perUser
-  }
-
-  take(userId: string, count: number): void {
-    this.#held.set(userId, (this.#held.get(userId) ?? 0) + count)
+  /** Whether the user may have that many more; if so, they are the user's. */
+  take(userId: string, count: number): boolean {
+    const held = (this.#held.get(userId) ?? 0) + count
+    if (this.#perUser > 0 && held > this.#perUser) return false
+    if (this.#total > 0 && this.#heldByAll + count > this.#total) return false
+    this.#held.set(userId, held)
     this.#heldByAll += count
+    return true
   }
 
   release(userId: string, count: number): void {

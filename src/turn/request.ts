@@ -17,7 +17,7 @@ import type { ReplyAddress } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
 import type { PeerAccess } from './peer-access.ts'
 import type { PeerConnections } from './peer-connections.ts'
-import type { Quotas } from './quotas.ts'
+import type { QuotaClaims } from './quota-claims.ts'
 import type { Relays } from './relay-address.ts'
 import type { RelayBinder } from './relay-binder.ts'
 import type { RelaySockets } from './relay-sockets.ts'
@@ -51,7 +51,7 @@ export interface ServerState {
   readonly reservations: Reservations
   /** Undefined where mobility is forbidden. */
   readonly mobile: MobileAllocations | undefined
-  readonly quotas: Quotas
+  readonly quotas: QuotaClaims
   readonly relays: Relays
   readonly sockets: RelaySockets
   readonly binder: RelayBinder

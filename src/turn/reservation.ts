@@ -4,6 +4,7 @@ import { unscheduled } from '../core/deadlines.ts'
 import type { SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import type { Allocation } from './allocation.ts'
 import type { RelaySocket } from './relay-sockets.ts'
 
 export class Reservation implements RelaySocket {
@@ -12,15 +13,23 @@ export class Reservation implements RelaySocket {
   readonly token: Uint8Array
   /** Whose quota it counts against. */
   readonly userId: string
+  /** Where that user's rate is kept in shared memory. */
+  readonly rateSlot: number | undefined
   readonly socket: SocketId
   readonly local: TransportAddress
   readonly address: TransportAddress
   deadline: Instant
   heapIndex: number = unscheduled
 
-  constructor(token: Uint8Array, userId: string, { socket, local, address }: RelaySocket, now: Instant) {
+  constructor(
+    token: Uint8Array,
+    { userId, rateSlot }: Pick<Allocation, 'userId' | 'rateSlot'>,
+    { socket, local, address }: RelaySocket,
+    now: Instant,
+  ) {
     this.token = token
     this.userId = userId
+    this.rateSlot = rateSlot
     this.socket = socket
     this.local = local
     this.address = address

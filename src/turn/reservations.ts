@@ -3,6 +3,7 @@
 import type { Deadlines } from '../core/deadlines.ts'
 import type { Random } from '../core/random.ts'
 import { type Instant, later } from '../core/time.ts'
+import type { Allocation } from './allocation.ts'
 import type { Expirable } from './allocations.ts'
 import { limits } from './options.ts'
 import type { RelaySocket } from './relay-sockets.ts'
@@ -28,8 +29,9 @@ export class Reservations {
     return [...this.#byToken.values()]
   }
 
-  reserve(relaySocket: RelaySocket, userId: string, now: Instant): Reservation {
-    const reservation = new Reservation(this.#random.bytes(tokenBytes), userId, relaySocket, now)
+  /** For whoever comes with the token; until then it counts for the owner of `by`. */
+  reserve(relaySocket: RelaySocket, by: Allocation, now: Instant): Reservation {
+    const reservation = new Reservation(this.#random.bytes(tokenBytes), by, relaySocket, now)
     this.#byToken.set(keyOf(reservation.token), reservation)
     this.#deadlines.schedule(reservation, later(now, limits.reservationSeconds * 1000))
     return reservation
@@ -38,6 +40,12 @@ export class Reservations {
   find(token: Uint8Array, now: Instant): Reservation | undefined {
     const reservation = this.#byToken.get(keyOf(token))
     return reservation !== undefined && reservation.deadline > now ? reservation : undefined
+  }
+
+  /** It was removed for somebody who could not have it: the token is good again, for as long as it was. */
+  putBack(reservation: Reservation): void {
+    this.#byToken.set(keyOf(reservation.token), reservation)
+    this.#deadlines.schedule(reservation, reservation.deadline)
   }
 
   /** The token is good no more. What becomes of the socket is the caller's. */

@@ -36,7 +36,8 @@ import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
 import type { ConnectionId } from './peer-connection.ts'
 import { PeerConnections } from './peer-connections.ts'
-import { Quotas } from './quotas.ts'
+import { asksForQuotas, QuotaClaims, type QuotaDecision } from './quota-claims.ts'
+import { quotasOf } from './quotas.ts'
 import { Redirects } from './redirects.ts'
 import { Relays } from './relay-address.ts'
 import { RelayBinder } from './relay-binder.ts'
@@ -70,9 +71,9 @@ export class TurnServer implements Core<ServerOutput> {
     const answers = new Answers(outputs, counters)
     const deadlines = new Deadlines<Expirable>()
     const peers = new PeerAccess(options, random)
-    const allocations = new Allocations(deadlines, bandwidthOf(limits), random)
+    const allocations = new Allocations(deadlines, bandwidthOf(limits, options.shared), random)
     const reservations = new Reservations(deadlines, random)
-    const quotas = new Quotas(limits.userQuota, limits.totalQuota)
+    const quotas = new QuotaClaims(asksForQuotas(options, limits) ? undefined : quotasOf(limits), outputs)
     const relays = new Relays(options.relays, options.relayPorts)
     const sockets = new RelaySockets(relays, outputs)
     const binder = new RelayBinder(relays, sockets, random)
@@ -194,6 +195,11 @@ export class TurnServer implements Core<ServerOutput> {
     now: Instant,
   ): void {
     this.#icmp.handle(socket, peer, { type, code, data }, now)
+  }
+
+  /** What 'claim-quota' asked for is decided; `userId` and `count` are as they were asked for. */
+  quotaDecided(claim: number, userId: string, count: number, decision: QuotaDecision, now: Instant): void {
+    this.#state.quotas.decided(claim, userId, count, decision, now)
   }
 
   handleTimeout(now: Instant): void {

@@ -29,7 +29,9 @@ export class UnauthenticatedAnswers {
   constructor(state: ServerState, authenticator: Authenticator, random: Random) {
     this.#state = state
     this.#authenticator = authenticator
-    this.#limiter = new PrefixLimiter(state.limits.unauthenticatedRate, randomUint32(random))
+    const { shared } = state.options
+    const seed = shared?.prefixSeed ?? randomUint32(random)
+    this.#limiter = new PrefixLimiter(state.limits.unauthenticatedRate, seed, shared?.prefixes)
     this.#failures = new NoticeThrottle(failureSlots, randomUint32(random))
     this.#withheld = new NoticeThrottle(1, 0)
   }

@@ -1,14 +1,12 @@
 /** coturn's client and its token tool with the credentials of a `turnpike serve`: shared secret and access tokens. */
 
-import { createSocket } from 'node:dgram'
-import { once } from 'node:events'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Attribute } from '../../src/stun/attributes.ts'
-import { encodeMessage } from '../../src/stun/encode.ts'
 import { checkIntegrity } from '../../src/stun/integrity.ts'
-import { decodeMessage, type Message } from '../../src/stun/message.ts'
+import type { Message } from '../../src/stun/message.ts'
 import { startPeer } from '../support/coturn-peer.ts'
 import { type Child, missingPrograms, run, start, startTurnpike } from '../support/programs.ts'
+import { UdpRequests, udpAllocate } from '../support/udp-requests.ts'
 
 const missing = missingPrograms(
   'interop with the credentials of coturn',
@@ -117,40 +115,21 @@ function base64(text: string): string {
 
 /** One Allocate by UDP with that token, after the challenge; the answer, which a success has to be signed. */
 async function allocate(port: number, kid: string, token: Uint8Array, macKey: string): Promise<Message> {
-  const socket = createSocket('udp4')
+  const requests = new UdpRequests(port)
   const key = { algorithm: 'sha1', key: new TextEncoder().encode(macKey) } as const
-  const ask = async (attributes: readonly Attribute[], integrity: readonly (typeof key)[]) => {
-    const transactionId = crypto.getRandomValues(new Uint8Array(12))
-    const bytes = encodeMessage(
-      {
-        class: 'request',
-        method: 'Allocate',
-        transactionId,
-        attributes: [['REQUESTED-TRANSPORT', 17], ...attributes],
-      },
-      { integrity },
-    )
-    socket.send(bytes, port, '127.0.0.1')
-    const [answer] = (await once(socket, 'message')) as [Buffer]
-    const message = decodeMessage(new Uint8Array(answer))
-    if (typeof message === 'string') throw new Error(message)
-    return message
-  }
   try {
-    const challenge = await ask([], [])
+    const challenge = await requests.ask('Allocate', udpAllocate)
     expect(challenge.get('THIRD-PARTY-AUTHORIZATION')).toBe(realm)
-    const answer = await ask(
-      [
-        ['ACCESS-TOKEN', token],
-        ['USERNAME', kid],
-        ['REALM', challenge.get('REALM')!],
-        ['NONCE', challenge.get('NONCE')!],
-      ],
-      [key],
-    )
+    const credentials: Attribute[] = [
+      ['ACCESS-TOKEN', token],
+      ['USERNAME', kid],
+      ['REALM', challenge.get('REALM')!],
+      ['NONCE', challenge.get('NONCE')!],
+    ]
+    const answer = await requests.ask('Allocate', [...udpAllocate, ...credentials], [key])
     if (answer.class === 'success') expect(checkIntegrity(answer, key)).toBe(true)
     return answer
   } finally {
-    socket.close()
+    requests.close()
   }
 }

@@ -1,6 +1,7 @@
 /** What a shard's thread and the main thread say to each other. */
 
 import type { ErrorCode } from '../../core/errors.ts'
+import type { QuotaDecision } from '../../turn/quota-claims.ts'
 import type { ServeConfig } from '../config.ts'
 import type { Surroundings } from '../engine.ts'
 import type { IoChoice, IoName } from '../io-config.ts'
@@ -31,6 +32,8 @@ export type FromThread =
       readonly wakeUp: number | undefined
     }
   | { readonly type: 'failed'; readonly code: ErrorCode; readonly message: string }
+  | { readonly type: 'claim-quota'; readonly claim: number; readonly userId: string; readonly count: number }
+  | { readonly type: 'return-quota'; readonly userId: string; readonly count: number }
   | {
       readonly type: 'log'
       readonly level: Exclude<LogLevel, 'silent'>
@@ -38,4 +41,13 @@ export type FromThread =
       readonly fields: LogFields
     }
 
-export type ToThread = { readonly type: 'close' }
+export type ToThread =
+  | {
+      readonly type: 'quota-decided'
+      /** These three as they were asked. */
+      readonly claim: number
+      readonly userId: string
+      readonly count: number
+      readonly decision: QuotaDecision
+    }
+  | { readonly type: 'close' }

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads'
 import { TurnpikeError } from '../../core/errors.ts'
 import type { OpenListener } from '../listeners.ts'
 import type { Log } from '../log.ts'
+import type { QuotaLedger, QuotaMember } from '../quota-ledger.ts'
 import type { FromThread, ThreadData, ToThread } from './messages.ts'
 import { pack, unpack } from './transfer.ts'
 
@@ -19,18 +20,23 @@ const one = new Uint8Array(new BigUint64Array([1n]).buffer)
 export class ThreadShard {
   readonly #worker: Worker
   readonly #log: Log
+  readonly #ledger: QuotaLedger
+  readonly #member: QuotaMember
   readonly #ended: Promise<void>
   #ready: Ready | undefined
   #isClosing = false
 
-  constructor(data: ThreadData, log: Log) {
+  constructor(data: ThreadData, log: Log, ledger: QuotaLedger) {
     this.#log = log
+    this.#ledger = ledger
+    this.#member = ledger.join()
     this.#worker = new Worker(entry, {
       workerData: pack(data),
       // node:ffi says at its first use that it is experimental: once for each thread, to the operator who cannot help it.
       execArgv: [...process.execArgv, '--disable-warning=ExperimentalWarning'],
     })
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
+    this.#worker.once('exit', () => ledger.leave(this.#member))
   }
 
   get io(): Ready['io'] | undefined {
@@ -55,6 +61,15 @@ export class ThreadShard {
             return
           case 'failed':
             reject(new TurnpikeError(message.code, message.message))
+            return
+          case 'claim-quota': {
+            const { claim, userId, count } = message
+            const decision = this.#ledger.claim(this.#member, userId, count)
+            this.#tell({ type: 'quota-decided', claim, userId, count, decision })
+            return
+          }
+          case 'return-quota':
+            this.#ledger.giveBack(this.#member, message.userId, message.count)
             return
           case 'log':
             this.#log[message.level](message.message, message.fields)

@@ -7,6 +7,7 @@ import type { Surroundings } from '../engine.ts'
 import { type IoName, workerCount } from '../io-config.ts'
 import type { OpenListener } from '../listeners.ts'
 import type { Log } from '../log.ts'
+import type { QuotaLedger } from '../quota-ledger.ts'
 import { ThreadShard } from './thread-shard.ts'
 
 export class ThreadShards {
@@ -18,7 +19,12 @@ export class ThreadShards {
    * Starts them all, or rejects: with `listen-failed`, or with what the system says to a thread. The first says which
    * ports are in use, for those that the system was to choose.
    */
-  static async start(config: ServeConfig, around: Surroundings, log: Log): Promise<ThreadShards> {
+  static async start(
+    config: ServeConfig,
+    around: Surroundings,
+    log: Log,
+    ledger: QuotaLedger,
+  ): Promise<ThreadShards> {
     const count = workerCount(config)
     const udp = { ...config, listen: config.listen.filter(({ transport }) => transport === 'udp') }
     const boards = Array.from({ length: count }, newCounterBoard)
@@ -33,6 +39,7 @@ export class ThreadShards {
           counters: boards[index]!,
         },
         log,
+        ledger,
       )
     const first = create(0, udp.listen)
     const shards = [first]

@@ -1,7 +1,7 @@
 /** A shard in a thread of its own: started by thread-shard.ts, which it answers 'ready' or 'failed', and then serves. */
 
 import { parentPort, workerData } from 'node:worker_threads'
-import { TurnpikeError } from '../../core/errors.ts'
+import { TurnpikeError, unreachable } from '../../core/errors.ts'
 import type { Clock } from '../../core/host.ts'
 import { HostUdpDriver } from '../../net/host-udp-driver.ts'
 import { NodeHost } from '../../net/node-host.ts'
@@ -46,17 +46,32 @@ async function serve({ clock, create, mmsg, reason }: Driver): Promise<void> {
     random: host.random,
     canSetDontFragment: mmsg !== undefined,
   })
-  const shard = new Shard(engine, clock, create, undefined, shardLog(log))
+  const shard = new Shard(engine, clock, create, undefined, shardLog(log), {
+    claim: (claim, userId, count) => tell({ type: 'claim-quota', claim, userId, count }),
+    giveBack: (userId, count) => tell({ type: 'return-quota', userId, count }),
+  })
   const counters = new CounterWriter(data.counters, engine.counters)
   mmsg?.start(counterIntervalMs, () => counters.write())
   const timer = mmsg === undefined ? setInterval(() => counters.write(), counterIntervalMs) : undefined
-  port.on('message', (message: ToThread) => {
-    if (message.type !== 'close') return
+  const close = () => {
     shard.close()
     mmsg?.stop()
     clearInterval(timer)
     counters.write()
     port.close()
+  }
+  port.on('message', (packed) => {
+    const message = unpack<ToThread>(packed)
+    switch (message.type) {
+      case 'quota-decided':
+        shard.quotaDecided(message.claim, message.userId, message.count, message.decision)
+        return
+      case 'close':
+        close()
+        return
+      default:
+        unreachable(message)
+    }
   })
   const listeners = await openListeners(config.listen, [], shard, log)
   tell({ type: 'ready', io: mmsg === undefined ? 'dgram' : 'mmsg', reason, listeners, wakeUp: mmsg?.wakeUp })

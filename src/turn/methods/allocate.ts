@@ -12,6 +12,7 @@ import type { Message } from '../../stun/message.ts'
 import { Allocation, RelayedTransportAddress } from '../allocation.ts'
 import { type Outcome, type ReplyAddress, reject, succeed } from '../outcome.ts'
 import { isTunnelled } from '../peer-policy.ts'
+import type { QuotaClaim } from '../quota-claims.ts'
 import type { Relays } from '../relay-address.ts'
 import type { BindTask, RelayNeed } from '../relay-binder.ts'
 import type { RelaySocket } from '../relay-sockets.ts'
@@ -97,12 +98,8 @@ export class AllocateMethod {
   }
 
   #begin(request: TurnRequest, { needs, unsupported }: Plan, transport: RelayTransport = 'udp'): Outcome {
-    const { quotas, allocations, binder } = this.#state
-    // 10. The quota; a reservation counts as an allocation does.
+    const { allocations, binder } = this.#state
     const held = needs[0]?.ports === 'pair' ? 2 : 1
-    const { userId } = request.credential
-    if (!quotas.admits(userId, held)) return reject(486)
-    quotas.take(userId, held)
     const allocation = this.#newAllocation(request, transport)
     const { message } = request
     // A client that knows both numbers asks by both, and is answered by that of the RFC.
@@ -117,22 +114,51 @@ export class AllocateMethod {
       isMobile: isMobile(request),
       needs: [...needs],
     }
-    this.#finish(binder.next({ ...task, unmet: [], bound: [], reserved: undefined }), request.now)
+    // 10. The quota; a reservation counts as an allocation does.
+    const bind = (now: Instant) =>
+      this.#finish(binder.next({ ...task, unmet: [], bound: [], reserved: undefined }), now)
+    this.#claim({ allocation, count: held, granted: bind }, task.reply, request.now)
     return later
   }
 
-  /** The socket is open already, so the answer is not for later. */
+  /** The socket is open already, and the token is good for this once. */
   #redeem(request: TurnRequest, reservation: Reservation): Outcome {
-    const { quotas, allocations, reservations } = this.#state
-    const { userId } = request.credential
-    if (reservation.userId !== userId && !quotas.admits(userId, 1)) return reject(486)
-    reservations.remove(reservation)
-    quotas.release(reservation.userId, 1)
-    quotas.take(userId, 1)
+    const { quotas, allocations, reservations, answers } = this.#state
     const allocation = this.#newAllocation(request)
+    const reply = replyOf(request)
+    const wantsMobility = isMobile(request)
+    const begin = (now: Instant) => {
+      this.#activate(allocation, [reservation], wantsMobility, now)
+      answers.answer(reply, granted(allocation))
+    }
+    reservations.remove(reservation)
     allocations.add(allocation)
-    this.#activate(allocation, [reservation], isMobile(request), request.now)
-    return granted(allocation)
+    if (reservation.userId === allocation.userId) {
+      // What the reservation held of the quota is the allocation's now.
+      allocation.rateSlot = reservation.rateSlot
+      begin(request.now)
+      return later
+    }
+    const claim = {
+      allocation,
+      count: 1,
+      granted: (now: Instant) => {
+        quotas.release(reservation.userId, 1)
+        begin(now)
+      },
+      withdrawn: () => reservations.putBack(reservation),
+    }
+    this.#claim(claim, reply, request.now)
+    return later
+  }
+
+  #claim(claim: Omit<QuotaClaim, 'refused'>, reply: ReplyAddress, now: Instant): void {
+    const { quotas, allocations, answers } = this.#state
+    const refused = () => {
+      allocations.remove(claim.allocation)
+      answers.answer(reply, reject(486))
+    }
+    quotas.claim({ ...claim, refused }, now)
   }
 
   #finish(task: BindTask | undefined, now: Instant): void {
@@ -147,7 +173,7 @@ export class AllocateMethod {
     }
     if (unmet[0] !== undefined) allocation.answered = [addressError(unmet[0], 508, task.isDraft)]
     if (reserved !== undefined) {
-      const { token } = reservations.reserve(reserved, allocation.userId, now)
+      const { token } = reservations.reserve(reserved, allocation, now)
       allocation.answered = [['RESERVATION-TOKEN', token]]
     }
     this.#activate(allocation, bound, task.isMobile, now)
