@@ -5,7 +5,7 @@
 set -u
 
 has_all() {
-  for program in turnserver turnutils_uclient turnutils_peer turnutils_stunclient chromium; do
+  for program in turnserver turnutils_uclient turnutils_peer turnutils_stunclient turnutils_natdiscovery chromium; do
     command -v "$program" >/dev/null 2>&1 || return 1
   done
 }

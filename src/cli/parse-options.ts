@@ -2,7 +2,8 @@
 
 import { InvalidArgumentError } from 'commander'
 import { TransportAddress } from '../core/transport-address.ts'
-import { type ExternalAddress, isWildcard, type ListenAddress } from '../server/config.ts'
+import type { ExternalAddress, ListenAddress } from '../server/config.ts'
+import { isWildcard } from '../server/wildcard.ts'
 import type { AlternateServer } from '../turn/alternate-server.ts'
 import { type AddressRange, parseAddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'

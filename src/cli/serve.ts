@@ -16,6 +16,7 @@ import type { Site } from '../signaling/site.ts'
 import type { AlternateServer } from '../turn/alternate-server.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange } from '../turn/relay-address.ts'
+import { type AlternateFlags, addAlternateFlags, alternateConfigOf } from './alternate-flags.ts'
 import { addCredentialFlags, type CredentialFlags, credentialsConfigOf } from './credential-flags.ts'
 import { devConfig, devScreen, devSignaling, newDevUser } from './dev.ts'
 import { addIoFlags, type IoFlags, ioConfigOf } from './io-flags.ts'
@@ -32,7 +33,13 @@ import {
 import { addSignalingFlags, openSignaling, type SignalingFlags } from './signaling-flags.ts'
 import { addStreamFlags, type StreamFlags, streamsConfigOf } from './stream-flags.ts'
 
-interface ServeFlags extends CredentialFlags, LimitFlags, StreamFlags, SignalingFlags, IoFlags {
+interface ServeFlags
+  extends CredentialFlags,
+    LimitFlags,
+    StreamFlags,
+    SignalingFlags,
+    IoFlags,
+    AlternateFlags {
   readonly listen?: readonly ListenAddress[]
   readonly relayAddress?: readonly TransportAddress[]
   readonly externalAddress?: readonly ExternalAddress[]
@@ -90,6 +97,7 @@ export function serveCommand(): Command {
     )
     .option('--allow-legacy-channels', 'accept channel numbers up to 0x7fff (RFC 5766 clients)')
     .option('--mobility', 'let clients take an allocation along to another address (RFC 8016)')
+  addAlternateFlags(command)
   addStreamFlags(command)
   addLimitFlags(command)
   addSignalingFlags(command)
@@ -158,6 +166,7 @@ function configOf(flags: ServeFlags, log: Log): ServeConfig {
     ...limitsConfigOf(flags),
     ...streamsConfigOf(flags),
     ...ioConfigOf(flags),
+    ...alternateConfigOf(flags),
     listen: flags.listen ?? defaultConfig.listen,
     relayAddresses: flags.relayAddress ?? [],
     externalAddresses: flags.externalAddress ?? [],

@@ -7,10 +7,12 @@ import type { AlternateServer } from '../turn/alternate-server.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
 import type { PortRange, RelayAddress } from '../turn/relay-address.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
+import { type AlternateConfig, defaultAlternateConfig } from './alternate-config.ts'
 import { type CredentialsConfig, checkCredentials, defaultCredentialsConfig } from './credentials-config.ts'
 import { defaultIoConfig, type IoConfig } from './io-config.ts'
 import { checkLimits, defaultLimitsConfig, type LimitsConfig } from './limits-config.ts'
 import { checkStreams, defaultStreamsConfig, type StreamsConfig } from './streams-config.ts'
+import { isWildcard } from './wildcard.ts'
 
 export interface ListenAddress {
   readonly transport: ClientTransport
@@ -26,7 +28,12 @@ export interface ExternalAddress {
   readonly relay: TransportAddress | undefined
 }
 
-export interface ServeConfig extends CredentialsConfig, LimitsConfig, StreamsConfig, IoConfig {
+export interface ServeConfig
+  extends CredentialsConfig,
+    LimitsConfig,
+    StreamsConfig,
+    IoConfig,
+    AlternateConfig {
   readonly listen: readonly ListenAddress[]
   /** Empty: chosen from the listening addresses and the interfaces. */
   readonly relayAddresses: readonly TransportAddress[]
@@ -45,6 +52,7 @@ export const defaultConfig: ServeConfig = {
   ...defaultLimitsConfig,
   ...defaultStreamsConfig,
   ...defaultIoConfig,
+  ...defaultAlternateConfig,
   listen: [
     { transport: 'udp', address: TransportAddress.of('0.0.0.0', 3478), isOptional: false },
     { transport: 'udp', address: TransportAddress.of('::', 3478), isOptional: true },
@@ -78,11 +86,6 @@ export function checkAlternates(config: ServeConfig, ownAddresses: readonly Tran
     if (!ownAddresses.some((own) => own.equals(address))) continue
     throw new TurnpikeError('configuration-invalid', `--alternate-server ${address} is this server itself`)
   }
-}
-
-/** Whether the address stands for all addresses of its family. */
-export function isWildcard(address: TransportAddress): boolean {
-  return address.ip === '0.0.0.0' || address.ip === '::'
 }
 
 /** Every concrete address that a listener is reached at. */

@@ -3,6 +3,7 @@
 import type { Clock } from '../core/host.ts'
 import type { Random } from '../core/random.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import type { AlternateAddresses } from '../turn/behavior-discovery.ts'
 import { limitsOf } from '../turn/options.ts'
 import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
@@ -16,6 +17,7 @@ export interface Surroundings {
   /** Every concrete address and port that the server listens on. */
   readonly ownAddresses: readonly TransportAddress[]
   readonly relays: readonly RelayAddress[]
+  readonly alternates: readonly AlternateAddresses[]
   /** 32 random bytes, so that any shard accepts any shard's nonces. */
   readonly nonceKey: Uint8Array
   /** Limits that all shards keep together; undefined where there is one shard. */
@@ -44,6 +46,7 @@ export function createEngine(config: ServeConfig, around: Surroundings, host: En
       ownAddresses: around.ownAddresses,
       canSetDontFragment: host.canSetDontFragment,
       allowLegacyChannels: config.allowLegacyChannels,
+      alternateAddresses: around.alternates,
       mobility: config.mobility,
       tcpRelay: config.tcpRelay,
       alternates: config.alternateServers,

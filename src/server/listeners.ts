@@ -64,7 +64,11 @@ export async function probeListeners(listen: readonly ListenAddress[], host: Hos
   }
 }
 
-function listenFailed(transport: ClientTransport, address: TransportAddress, code: string): TurnpikeError {
+export function listenFailed(
+  transport: ClientTransport,
+  address: TransportAddress,
+  code: string,
+): TurnpikeError {
   const cures: Record<string, string> = {
     EADDRINUSE: 'another program has that port: stop it, or listen elsewhere',
     EACCES: 'ports below 1024 need CAP_NET_BIND_SERVICE or root',

@@ -6,6 +6,7 @@ import { HostUdpDriver } from '../net/host-udp-driver.ts'
 import { NodeHost } from '../net/node-host.ts'
 import type { ServerCounters } from '../turn/counters.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
+import { alternateListeners } from './alternate-config.ts'
 import { CertificateWatch, describe, readCertificates } from './certificates.ts'
 import {
   checkAlternates,
@@ -29,6 +30,7 @@ import { StreamCounters } from './stream-counters.ts'
 import { StreamSide } from './stream-side.ts'
 import { streamsOptionsOf } from './streams-config.ts'
 import { ThreadShards } from './threads/thread-shards.ts'
+import { usableAlternates } from './usable-alternates.ts'
 
 export interface RunningServer {
   readonly listeners: readonly OpenListener[]
@@ -46,17 +48,22 @@ export interface RunningServer {
  * Opens everything or nothing. Rejects with a TurnpikeError that says what to do: `no-credentials`,
  * `configuration-invalid`, `relay-address-unavailable`, `listen-failed`.
  */
-export async function startServer(config: ServeConfig, host: Host, log: Log): Promise<RunningServer> {
-  checkConfig(config)
+export async function startServer(given: ServeConfig, host: Host, log: Log): Promise<RunningServer> {
+  checkConfig(given)
   const interfaces = host.interfaces()
-  const relays = relayAddresses(config, interfaces)
+  const relays = relayAddresses(given, interfaces)
   await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
-  if (config.tcpRelay) await Promise.all(relays.map(({ address }) => probeTcpRelay(address, host)))
-  const ownAddresses = config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces))
+  if (given.tcpRelay) await Promise.all(relays.map(({ address }) => probeTcpRelay(address, host)))
+  const alternates = await usableAlternates(given, host, log)
+  const config = { ...given, listen: [...given.listen, ...alternateListeners(alternates, given.listen)] }
+  const ownAddresses = [
+    ...config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces)),
+    ...alternates.flatMap(({ advertised }) => advertised),
+  ]
   checkAlternates(config, ownAddresses)
   const isThreaded = hasThreads(config, host)
   const shared = isThreaded ? newSharedState(config, host.random) : undefined
-  const around = { ownAddresses, relays, nonceKey: host.random.bytes(32), shared }
+  const around = { ownAddresses, relays, alternates, nonceKey: host.random.bytes(32), shared }
   const ledger = new QuotaLedger(config, shared?.rates)
   const certificates = readCertificates(config.tlsCertificates)
   const threads = isThreaded ? await startThreads(config, around, host, log, ledger) : undefined

@@ -106,7 +106,7 @@ export class Shard {
   async listenStream(options: StreamListenOptions): Promise<Listener> {
     if (this.#streams === undefined) throw new Error('a shard without streams')
     const local = await this.#streams.listen(options)
-    this.#engine.addListener(socketId(this.#nextListener++), local)
+    this.#engine.addListener(socketId(this.#nextListener++), local, options.transport)
     return { local, receiveBufferBytes: undefined }
   }
 

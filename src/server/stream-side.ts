@@ -42,7 +42,7 @@ export class StreamSide {
       return answer
     }
     this.#streams = new Streams(host, options, {
-      opened: (socket, transport) => engine.streamOpened(socket, transport),
+      opened: (socket, transport, local) => engine.streamOpened(socket, transport, local),
       message: (datagram) => owner.message(datagram),
       hasAllocation: (socket, client) => engine.hasAllocation(socket, client),
       closed: (socket, client) => tell(() => engine.streamClosed(socket, client)),

@@ -36,7 +36,8 @@ export interface StreamsOptions extends FramingOptions {
 }
 
 export interface StreamsHandlers {
-  opened(socket: SocketId, transport: 'tcp' | 'tls'): void
+  /** `local` is where the client has found us. */
+  opened(socket: SocketId, transport: 'tcp' | 'tls', local: TransportAddress): void
   /** A whole message. The datagram is overwritten by the next. */
   message(datagram: Datagram): void
   hasAllocation(socket: SocketId, client: AddressWords): boolean
@@ -174,7 +175,7 @@ export class Streams implements StreamOwner {
     this.counters.accepted++
     this.counters.connections++
     this.#connections.set(id, connection)
-    this.#handlers.opened(id, transport)
+    this.#handlers.opened(id, transport, socket.local)
     this.#deadlines.schedule(connection, later(this.now(), this.#options.handshakeTimeoutMs))
     this.#armTimer()
     return connection

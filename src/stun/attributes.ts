@@ -43,7 +43,7 @@ export const attributes = {
   PRIORITY: { type: 0x0024, codec: codecs.uint32, section: 'RFC 8445 §16.1' },
   'USE-CANDIDATE': { type: 0x0025, codec: codecs.flag, section: 'RFC 8445 §16.1' },
   PADDING: { type: 0x0026, codec: codecs.bytes(0, anyBytes), section: 'RFC 5780 §7.6' },
-  'RESPONSE-PORT': { type: 0x0027, codec: codecs.uint16Reserved, section: 'RFC 5780 §7.5' },
+  'RESPONSE-PORT': { type: 0x0027, codec: codecs.responsePort, section: 'RFC 5780 §7.5' },
   'CONNECTION-ID': { type: 0x002a, codec: codecs.uint32, section: 'RFC 6062 §6.2.1' },
   'ADDITIONAL-ADDRESS-FAMILY': { type: 0x8000, codec: codecs.addressFamily, section: 'RFC 8656 §18.11' },
   'ADDRESS-ERROR-CODE': { type: 0x8001, codec: codecs.addressErrorCode, section: 'RFC 8656 §18.12' },

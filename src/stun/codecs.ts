@@ -65,7 +65,7 @@ export const uint64: Codec<bigint> = {
   },
 }
 
-/** A 16-bit number followed by 16 reserved bits (CHANNEL-NUMBER, RESPONSE-PORT). */
+/** A 16-bit number followed by 16 reserved bits (CHANNEL-NUMBER). */
 export const uint16Reserved: Codec<number> = {
   isValid: (_message, start, end) => end - start === 4,
   decode: (message, start) => readUint16(message, start),
@@ -182,6 +182,17 @@ export const evenPort: Codec<{ readonly reserveNext: boolean }> = {
   encode: (value, message, offset) => {
     message[offset] = value.reserveNext ? 0x80 : 0
   },
+}
+
+/**
+ * RESPONSE-PORT (RFC 5780 §7.5): a 16-bit number and two bytes of padding.
+ * Interop: coturn's clients count the padding in the length, stuntman's do not. It is not counted here.
+ */
+export const responsePort: Codec<number> = {
+  isValid: (_message, start, end) => end - start === 2 || end - start === 4,
+  decode: (message, start) => readUint16(message, start),
+  size: () => 2,
+  encode: (value, message, offset) => writeUint16(message, offset, value),
 }
 
 /** CHANGE-REQUEST (RFC 5780 §7.2). */

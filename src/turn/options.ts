@@ -4,6 +4,7 @@ import type { EpochSeconds } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { TokenKey } from './access-token.ts'
 import type { AlternateServer } from './alternate-server.ts'
+import type { AlternateAddresses } from './behavior-discovery.ts'
 import type { CredentialStore } from './credentials.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import type { PortRange, RelayAddress } from './relay-address.ts'
@@ -86,6 +87,8 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly shared?: SharedState | undefined
   /** Where clients are sent for new allocations, in turns; none unless given. */
   readonly alternates?: readonly AlternateServer[]
+  /** Where NAT behavior discovery (RFC 5780) is answered; nowhere unless given. */
+  readonly alternateAddresses?: readonly AlternateAddresses[]
   /** Let clients take allocations along to another address (RFC 8016). Nothing without authentication. */
   readonly mobility?: boolean
   /** Accept channel numbers up to 0x7fff, as RFC 5766 clients bind them. */

@@ -19,10 +19,12 @@ import type { AlternateServer } from './alternate-server.ts'
 import { Answers } from './answers.ts'
 import { Authenticator } from './authentication.ts'
 import { bandwidthOf } from './bandwidth.ts'
+import { BehaviorDiscovery } from './behavior-discovery.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import { endAllocation, endPeerConnection, endRelayed, endReservation } from './ending.ts'
 import { IcmpRelaying } from './icmp.ts'
 import { AllocateMethod } from './methods/allocate.ts'
+import { BindingMethod } from './methods/binding.ts'
 import { handleChannelBind } from './methods/channel-bind.ts'
 import { handleConnect } from './methods/connect.ts'
 import { controlOf, handleConnectionBind } from './methods/connection-bind.ts'
@@ -31,7 +33,7 @@ import { handleRefresh } from './methods/refresh.ts'
 import { handleResume } from './methods/resume.ts'
 import { MobileAllocations } from './mobile-allocations.ts'
 import { limitsOf, type TurnServerOptions } from './options.ts'
-import { type Outcome, reject, succeed } from './outcome.ts'
+import { type Outcome, reject } from './outcome.ts'
 import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
 import type { ConnectionId } from './peer-connection.ts'
@@ -60,6 +62,8 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #redirects: Redirects
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
+  readonly #behavior: BehaviorDiscovery
+  readonly #binding: BindingMethod
   readonly #icmp: IcmpRelaying
   readonly #tcp: TcpRelaying
   readonly #outputs = new OutputQueue<ServerOutput>()
@@ -84,6 +88,8 @@ export class TurnServer implements Core<ServerOutput> {
     const mobile = canMove ? new MobileAllocations(allocations, outputs, random) : undefined
     const held = { allocations, reservations, connections, mobile, quotas, relays, sockets, binder }
     this.#state = { ...engine, ...held, transports: new Map() }
+    this.#behavior = new BehaviorDiscovery(options.alternateAddresses ?? [])
+    this.#binding = new BindingMethod(this.#state, this.#behavior)
     this.#authenticator = new Authenticator(options, random)
     this.#redirects = new Redirects(options.alternates ?? [])
     this.#unauthenticated = new UnauthenticatedAnswers(this.#state, this.#authenticator, random)
@@ -94,22 +100,25 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   /** Tells of a listening socket. Its address is never a peer, and never a client. */
-  addListener(socket: SocketId, local: TransportAddress): void {
+  addListener(socket: SocketId, local: TransportAddress, transport: ClientTransport = 'udp'): void {
     if (socket >= firstRelaySocket)
       throw new RangeError(`listening sockets are numbered below ${firstRelaySocket}`)
     this.#state.peers.addListening(local)
+    this.#behavior.listening(socket, local, transport)
   }
 
-  /** A client has connected by TCP or TLS: from here on its messages arrive on this socket. */
-  streamOpened(socket: SocketId, transport: Exclude<ClientTransport, 'udp'>): void {
+  /** A client has connected by TCP or TLS to our address `local`: from here on its messages arrive on this socket. */
+  streamOpened(socket: SocketId, transport: Exclude<ClientTransport, 'udp'>, local: TransportAddress): void {
     if (!isStreamSocket(socket)) throw new RangeError(`not the number of a stream: ${socket}`)
     this.#state.transports.set(socket, transport)
+    this.#behavior.streamOpened(socket, local, transport)
   }
 
   /** The connection is gone, and with it its allocation, at once, unless that is a mobile one. */
   streamClosed(socket: SocketId, client: AddressWords): void {
     this.#state.transports.delete(socket)
     this.#tcp.streamClosed(socket)
+    this.#behavior.streamClosed(socket)
     const allocation = this.#state.allocations.findByClient(socket, client)
     if (allocation === undefined) return
     const { mobility } = allocation
@@ -262,7 +271,9 @@ export class TurnServer implements Core<ServerOutput> {
     if (message.class !== 'request' || method === undefined) return this.#drop('unexpected-message')
     switch (method) {
       case 'Binding':
-        this.#handleBinding(message, datagram, now)
+        if (this.#unauthenticated.admits(datagram.socket, source, now)) {
+          this.#binding.handle(message, datagram.socket, TransportAddress.from(source))
+        }
         return undefined
       case 'Allocate':
       case 'Refresh':
@@ -282,21 +293,6 @@ export class TurnServer implements Core<ServerOutput> {
       default:
         return unreachable(method)
     }
-  }
-
-  /** Binding needs no credentials, so its answer is as small as it can be (RFC 8489 §16.1.2). */
-  #handleBinding(message: Message, { socket, source }: Datagram, now: Instant): void {
-    if (!this.#unauthenticated.admits(socket, source, now)) return
-    const client = TransportAddress.from(source)
-    const transactionId = message.transactionId.slice()
-    const unknown = unknownAttributes(message, 'Binding')
-    this.counters.bindingResponses++
-    this.#state.answers.answer(
-      { socket, client, method: 'Binding', transactionId, key: undefined },
-      unknown.length > 0
-        ? reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
-        : succeed(['XOR-MAPPED-ADDRESS', client]),
-    )
   }
 
   #handleRequest(message: Message, method: MethodName, { socket, source }: Datagram, now: Instant): void {

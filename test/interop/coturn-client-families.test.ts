@@ -64,6 +64,7 @@ describe.skipIf(!canRun)("coturn's client through turnpike, over both families",
     ['IPv6 relay, IPv6 client, send indications', '::1', '::1', ['-x', '-c', '-s']],
     ['IPv6 relay, IPv4 client', '127.0.0.1', '::1', ['-x']],
     ['IPv4 relay, IPv6 client', '::1', '127.0.0.1', ['-X']],
+    ['fragments forbidden, an even port and the next one', '127.0.0.1', '127.0.0.1', ['-X', '-g']],
     ['dual allocations', '127.0.0.1', '127.0.0.1', ['-Z']],
     ['dual allocations, send indications', '127.0.0.1', '127.0.0.1', ['-Z', '-s']],
     ['dual allocations that move', '127.0.0.1', '127.0.0.1', ['-Z', '-c', '-M']],
@@ -83,8 +84,17 @@ describe.skipIf(!canRun)("coturn's client through turnpike, over both families",
     240_000,
   )
 
-  it.concurrent('answers 420 to a client that forbids fragments, which this driver cannot', async () => {
-    const { output } = await client('127.0.0.1', '127.0.0.1', ['-X', '-c', '-g'])
+  it('answers 420 to a client that forbids fragments, where the driver cannot', async () => {
+    const plain = await startTurnpike(['--user', 'u:p', '--io', 'dgram'])
+    const { output } = await start(
+      'turnutils_uclient',
+      [
+        ...['-e', '127.0.0.1', '-r', `${peer.port}`, '-n', '1', '-u', 'u', '-w', 'p'],
+        ...['-p', `${plain.port}`, '-X', '-c', '-g', '127.0.0.1'],
+      ],
+      { timeoutSeconds: 25 },
+    ).ended
+    await plain.stop()
     expect(output).toContain('error 420')
   }, 120_000)
 })

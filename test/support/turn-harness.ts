@@ -81,7 +81,7 @@ export class TurnHarness {
   /** A client that has connected by TCP or TLS. */
   streamClient(transport: 'tcp' | 'tls' = 'tcp', user = 'alice', password = 'wonder'): TurnClient {
     const socket = socketId(this.#nextStream++)
-    this.server.streamOpened(socket, transport)
+    this.server.streamOpened(socket, transport, listening)
     return new TurnClient(this, this.newAddress(), user, password, socket)
   }
 

@@ -7,7 +7,7 @@ import type { Message } from '../../src/stun/message.ts'
 import type { AlternateServer } from '../../src/turn/alternate-server.ts'
 import { firstStreamSocket } from '../../src/turn/socket-numbers.ts'
 import { algorithm, algorithms, RawClient, signatureOf } from '../support/signing.ts'
-import { codeOf, realm, TurnHarness } from '../support/turn-harness.ts'
+import { codeOf, listening, realm, TurnHarness } from '../support/turn-harness.ts'
 
 const udp: Attribute = ['REQUESTED-TRANSPORT', 17]
 const at = (text: string) => TransportAddress.parse(text)
@@ -113,7 +113,7 @@ describe('The name of an alternate server', () => {
   /** A client of a TCP or TLS connection, which the engine is told of. */
   function streamClient(harness: TurnHarness, transport: 'tcp' | 'tls') {
     const socket = socketId(firstStreamSocket + harness.random.below(1000))
-    harness.server.streamOpened(socket, transport)
+    harness.server.streamOpened(socket, transport, listening)
     const raw = new RawClient(harness, harness.newAddress(), socket)
     const nonce: Attribute = ['NONCE', raw.challenge().get('NONCE')!]
     const named: Attribute[] = [['USERNAME', 'alice'], ['REALM', realm], nonce]

@@ -3,7 +3,7 @@ import { socketId } from '../../src/core/sans-io.ts'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import { encodeMessage } from '../../src/stun/encode.ts'
 import { decodeMessage } from '../../src/stun/message.ts'
-import { codeOf, listener, peer6, peerA, TurnHarness, text } from '../support/turn-harness.ts'
+import { codeOf, listener, listening, peer6, peerA, TurnHarness, text } from '../support/turn-harness.ts'
 
 describe('a client that comes by TCP or TLS', () => {
   it('is answered and relayed for on its own connection', () => {
@@ -159,7 +159,7 @@ describe('a client that comes by TCP or TLS', () => {
 
   it('has a number of its own', () => {
     const { server } = new TurnHarness()
-    expect(() => server.streamOpened(socketId(3), 'tcp')).toThrow(RangeError)
+    expect(() => server.streamOpened(socketId(3), 'tcp', listening)).toThrow(RangeError)
     expect(() => server.addListener(socketId(0x10000), TransportAddress.of('198.51.100.1', 1))).toThrow(
       RangeError,
     )
