@@ -2,7 +2,8 @@
 
 import { describe, expect, it } from 'vitest'
 import { Recorder } from '../support/probe-stream.ts'
-import { channelData, type StreamClient, StreamWorld } from '../support/stream-world.ts'
+import { channelData } from '../support/stream-speaker.ts'
+import { type StreamClient, StreamWorld } from '../support/stream-world.ts'
 import { Peer } from '../support/turn-world.ts'
 
 function text(value: string): Uint8Array {

@@ -12,16 +12,13 @@ import { simulatedCertificate } from '../../src/sim/certificate.ts'
 import type { SimHost } from '../../src/sim/host.ts'
 import { Internet } from '../../src/sim/internet.ts'
 import type { Attribute } from '../../src/stun/attributes.ts'
-import { longTermKey } from '../../src/stun/credentials.ts'
-import { encodeMessage } from '../../src/stun/encode.ts'
-import { decodeMessage, type Message } from '../../src/stun/message.ts'
+import type { Message } from '../../src/stun/message.ts'
 import type { MethodName } from '../../src/stun/methods.ts'
-import { StreamFramer } from '../../src/stun/stream-framing.ts'
 import { Recorder } from './probe-stream.ts'
+import { StreamSpeaker, streamUser } from './stream-speaker.ts'
 
 export const tcpPort = 3478
 export const tlsPort = 5349
-const user = { name: 'alice', password: 'wonder' }
 
 export class StreamWorld {
   readonly internet = new Internet({ seed: 1 })
@@ -42,7 +39,7 @@ export class StreamWorld {
     writeFileSync(files.keyFile, key)
     this.server = await this.internet.until(
       startServer(
-        { ...defaultConfig, users: [user], listen, tlsCertificates: [files], ...config },
+        { ...defaultConfig, users: [streamUser], listen, tlsCertificates: [files], ...config },
         this.serverHost,
         this.#newLog(),
       ),
@@ -73,26 +70,16 @@ export class StreamWorld {
   }
 }
 
-export class StreamClient {
+export class StreamClient extends StreamSpeaker {
   readonly recorder: Recorder
   readonly socket: StreamSocket
-  /** Messages from the server, ChannelData among them, as they came. */
-  readonly received: Uint8Array[] = []
   readonly #world: StreamWorld
-  readonly #framer = new StreamFramer()
-  #nonce = ''
-  #realm = ''
-  #transactions = 0
 
   constructor(world: StreamWorld, host: SimHost, transport: 'tcp' | 'tls') {
+    super()
     this.#world = world
     this.recorder = new Recorder(host)
-    this.recorder.onData = (bytes) => {
-      this.#framer.push(bytes)
-      for (let message = this.#framer.next(); message !== undefined; message = this.#framer.next()) {
-        this.received.push(message)
-      }
-    }
+    this.recorder.onData = (bytes) => this.hear(bytes)
     const remote = world.serverHost.address(transport === 'tls' ? tlsPort : tcpPort)
     const tls = { serverName: 'turn.example', alpn: ['stun.turn'] }
     this.socket = host.connectTcp(
@@ -112,32 +99,13 @@ export class StreamClient {
     return Number.parseInt(this.recorder.lines.find((line) => /ended|closed|failed/.test(line)) ?? '', 10)
   }
 
-  encode(method: MethodName, attributes: readonly Attribute[], isSigned = true): Uint8Array {
-    const transactionId = new Uint8Array(12)
-    transactionId[11] = ++this.#transactions
-    if (!isSigned) return encodeMessage({ class: 'request', method, transactionId, attributes })
-    const credentials: Attribute[] = [
-      ['USERNAME', user.name],
-      ['REALM', this.#realm],
-      ['NONCE', this.#nonce],
-    ]
-    const key = longTermKey(user.name, this.#realm, user.password)
-    return encodeMessage(
-      { class: 'request', method, transactionId, attributes: [...attributes, ...credentials] },
-      { integrity: [{ algorithm: 'sha1', key }] },
-    )
-  }
-
   /** Sends bytes and gives the first message that comes back; throws when none does within five seconds. */
   exchange(bytes: Uint8Array): Message {
     const before = this.received.length
     this.socket.write(bytes)
     this.#world.internet.run({ until: () => this.received.length > before, for: 5000 })
-    const answer = this.received[before]
-    if (answer === undefined) throw new Error('no answer')
-    const message = decodeMessage(answer)
-    if (typeof message === 'string') throw new Error(message)
-    return message
+    if (this.received.length === before) throw new Error('no answer')
+    return this.message(before)
   }
 
   bind(): TransportAddress {
@@ -145,11 +113,7 @@ export class StreamClient {
   }
 
   request(method: MethodName, attributes: readonly Attribute[] = []): Message {
-    if (this.#nonce === '') {
-      const challenge = this.exchange(this.encode(method, attributes, false))
-      this.#nonce = challenge.get('NONCE')!
-      this.#realm = challenge.get('REALM')!
-    }
+    if (!this.isChallenged) this.takeChallenge(this.exchange(this.encode(method, attributes, false)))
     return this.exchange(this.encode(method, attributes))
   }
 
@@ -166,12 +130,4 @@ export class StreamClient {
       ['XOR-PEER-ADDRESS', peer],
     ])
   }
-}
-
-/** ChannelData as it stands on a stream, padded. */
-export function channelData(number: number, data: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(4 + ((data.length + 3) & ~3))
-  bytes.set([number >> 8, number & 255, data.length >> 8, data.length & 255])
-  bytes.set(data, 4)
-  return bytes
 }
