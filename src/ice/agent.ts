@@ -269,9 +269,7 @@ export class IceAgent implements Core<IceOutput> {
       if (live === undefined) return this.#session.drop('unknown-transaction')
       return live.checker.handleResponse(message, socket, source, now)
     }
-    if (!this.#generations.all.some(({ generation }) => generation.bases.has(socket))) {
-      return this.#session.drop('unknown-socket')
-    }
+    if (!this.#generations.knows(socket)) return this.#session.drop('unknown-socket')
     if (message.integrityOffset < 0 || !message.has('USERNAME')) {
       return this.#responder.refuse(message, 400, socket, source)
     }
@@ -334,7 +332,7 @@ export class IceAgent implements Core<IceOutput> {
 
   #tellPaths(): void {
     let index = 0
-    for (const component of this.#generations.active.generation.components()) {
+    for (const component of this.#generations.active.generation.components) {
       const { path, stream, id, pathReason } = component
       if (this.#toldPaths[index] !== path) {
         this.#toldPaths[index] = path

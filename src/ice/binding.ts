@@ -3,6 +3,7 @@
 import type { AddressWords } from '../core/transport-address.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { type Attribute, attributeName, isComprehensionRequired } from '../stun/attributes.ts'
+import { readUint16 } from '../stun/bytes.ts'
 import { encodeMessage } from '../stun/encode.ts'
 import { errorCodeTable, type StunErrorCode } from '../stun/error-codes.ts'
 import type { IntegrityKey } from '../stun/integrity.ts'
@@ -88,7 +89,14 @@ export function unknownCheckAttributes(request: Message): number[] {
     .filter((type) => isComprehensionRequired(type) && !understood.has(attributeName(type) ?? ''))
 }
 
-/** 12 bytes as a key of a Map. */
-export function transactionKey(transactionId: Uint8Array): string {
-  return String.fromCharCode(...transactionId)
+/** 12 bytes as a key of a Map: six characters of 16 bits. */
+export function transactionKey(id: Uint8Array): string {
+  return String.fromCharCode(
+    readUint16(id, 0),
+    readUint16(id, 2),
+    readUint16(id, 4),
+    readUint16(id, 6),
+    readUint16(id, 8),
+    readUint16(id, 10),
+  )
 }

@@ -64,7 +64,8 @@ export class Checker {
       this.#generation.remoteKey!,
     )
     const id = transactionKey(transactionId)
-    const check = new Check(id, kind, pair, role, nomination, bytes, now, this.#rtoMs())
+    const rtoMs = kind === 'consent' ? minimumRtoMs : this.#rtoMs()
+    const check = new Check(id, kind, pair, role, nomination, bytes, now, rtoMs)
     this.#checks.set(id, check)
     this.#deadlines.schedule(check, later(now, this.#firstWaitMs(check)))
     if (kind === 'check') {

@@ -35,7 +35,7 @@ export class Consent {
 
   get nextDeadline(): Instant | undefined {
     let next: Instant | undefined
-    for (const component of this.#generation.components()) {
+    for (const component of this.#generation.components) {
       const { sending } = component
       if (sending === undefined) continue
       next = earliest(next, component.nextConsentAt)
@@ -48,13 +48,13 @@ export class Consent {
   /** After the pair that data goes to may have changed. */
   update(now: Instant): void {
     if (this.#session.options.lite) return
-    for (const component of this.#generation.components()) {
+    for (const component of this.#generation.components) {
       if (component.sending !== undefined) component.nextConsentAt ??= later(now, this.#intervalMs())
     }
   }
 
   handleTimeout(now: Instant): void {
-    for (const component of this.#generation.components()) this.#tend(component, now)
+    for (const component of this.#generation.components) this.#tend(component, now)
   }
 
   /** Something authentic, or data, has come from the peer on a pair. */

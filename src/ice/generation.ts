@@ -38,6 +38,8 @@ export class Generation {
   /** Of the peer's password; undefined as long as `remote` is. */
   remoteKey: IntegrityKey | undefined
   readonly set: ChecklistSet
+  /** Of all streams. */
+  components: readonly Component[]
   readonly locals: LocalCandidate[] = []
   readonly remotes: RemoteCandidate[] = []
   /** The candidate that packets on a socket, or a connection, leave from and arrive at. */
@@ -64,6 +66,7 @@ export class Generation {
     this.set = new ChecklistSet(
       Array.from({ length: streams }, (_, stream) => new Checklist(stream, components)),
     )
+    this.components = this.set.lists.flatMap((list) => list.components)
   }
 
   setRemote(remote: IceDescription, patienceUntil: Instant): void {
@@ -95,10 +98,6 @@ export class Generation {
     return this.listOf(pair).component(pair.component)
   }
 
-  *components(): Iterable<Component> {
-    for (const list of this.set.lists) yield* list.components
-  }
-
   /** Everything that is to be selected is. */
   get isCompleted(): boolean {
     return this.set.lists.every((list) => list.state === 'completed')
@@ -106,7 +105,7 @@ export class Generation {
 
   /** Data may flow on every component. */
   get hasPaths(): boolean {
-    for (const component of this.components()) if (component.path === undefined) return false
+    for (const component of this.components) if (component.path === undefined) return false
     return true
   }
 
@@ -164,6 +163,7 @@ export class Generation {
         .map(({ component }) => component)
       if (numbers.length > 0) list.limitComponents(Math.max(...numbers))
     }
+    this.components = this.set.lists.flatMap((list) => list.components)
   }
 
   /**

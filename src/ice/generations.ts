@@ -1,5 +1,6 @@
 /** The generations of a session: the one that data goes by, one that is to take over, one that is on its way out. */
 
+import type { SocketId } from '../core/sans-io.ts'
 import { earliest, type Instant, later } from '../core/time.ts'
 import type { IceCredentials } from './credentials.ts'
 import type { Generation } from './generation.ts'
@@ -60,12 +61,19 @@ export class Generations {
     return this.#all.find((live) => live.generation === generation) ?? this.active
   }
 
+  /** Whether a socket belongs to any of them. */
+  knows(socket: SocketId): boolean {
+    for (const { generation } of this.#all) if (generation.bases.has(socket)) return true
+    return false
+  }
+
   byUfrag(ufrag: string | undefined): LiveGeneration | undefined {
     return this.#all.find((live) => live.generation.credentials.ufrag === ufrag)
   }
 
   byTransaction(transactionId: Uint8Array): LiveGeneration | undefined {
-    return this.#all.find((live) => live.checker.owns(transactionId))
+    for (const live of this.#all) if (live.checker.owns(transactionId)) return live
+    return undefined
   }
 
   /** A new generation beside the active one. One that has not taken over yet gives way to it. */
@@ -100,7 +108,7 @@ export class Generations {
   get state(): { readonly state: IceState; readonly reason: string | undefined } {
     const { active } = this
     if (active.generation.hasPaths) {
-      for (const { isSilent, path } of active.generation.components()) {
+      for (const { isSilent, path } of active.generation.components) {
         if (isSilent) return { state: 'disconnected', reason: `nothing heard from ${path?.destination}` }
       }
       return { state: active.generation.isCompleted ? 'completed' : 'connected', reason: undefined }
@@ -115,7 +123,7 @@ export class Generations {
   }
 
   #takeOver(next: LiveGeneration, now: Instant): void {
-    for (const component of next.generation.components()) component.pathReason = 'restarted'
+    for (const component of next.generation.components) component.pathReason = 'restarted'
     this.#retire()
     this.retiring = this.active
     this.#retireAt = later(now, retireAfterMs)

@@ -21,7 +21,7 @@ export function concludeLiteOnly(
 ): void {
   const mayTrickle = generation.remote?.options?.includes('trickle') === true
   if (mayTrickle && !generation.hasAllRemotes) return
-  for (const component of generation.components()) {
+  for (const component of generation.components) {
     if (component.selected !== undefined) continue
     const best = bestPair(session, generation, component)
     const pair = best && generation.insertPair(best.local, best.remote, best.local.socket)

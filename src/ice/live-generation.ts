@@ -217,7 +217,7 @@ export class LiveGeneration {
 
   #lostAt(): Instant | undefined {
     let first: Instant | undefined
-    for (const { lostAt } of this.generation.components()) first = earliest(first, lostAt)
+    for (const { lostAt } of this.generation.components) first = earliest(first, lostAt)
     return first
   }
 }

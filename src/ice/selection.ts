@@ -57,7 +57,7 @@ export class Selection {
   /** To be called after everything that may have changed a pair. */
   update(now: Instant): void {
     this.#waitUntil = undefined
-    for (const component of this.#generation.components()) {
+    for (const component of this.#generation.components) {
       if (this.#session.role === 'controlling' && !this.#session.options.lite) {
         if (component.selected === undefined) this.#considerNomination(component, now)
         else this.#considerSwitch(component, component.selected, now)

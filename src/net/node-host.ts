@@ -1,6 +1,6 @@
 /** The real machine, as a Host: Node's sockets, clock, random numbers and interfaces. */
 
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomFillSync } from 'node:crypto'
 import { networkInterfaces } from 'node:os'
 import type {
   Clock,
@@ -37,6 +37,11 @@ export const nodeClock: Clock = {
   now: () => instant(performance.now() + threadOffset),
   epochSeconds: () => Math.floor(Date.now() / 1000) as EpochSeconds,
   schedule: (at, callback) => {
+    // setTimeout takes a millisecond for what is due now.
+    if (at <= nodeClock.now()) {
+      const immediate = setImmediate(callback)
+      return () => clearImmediate(immediate)
+    }
     let timer: NodeJS.Timeout
     const arm = () => {
       const delay = at - nodeClock.now()
@@ -47,9 +52,23 @@ export const nodeClock: Clock = {
   },
 }
 
-/** From the system's generator. */
+/** Asking the system costs more than most of what is asked for: it is asked for so much at a time. */
+const randomPool = new Uint8Array(4096)
+let randomUsed = randomPool.length
+
+/** From the system's generator. Every byte is given out once, and not kept. */
 export const nodeRandom: Random = {
-  bytes: (length) => new Uint8Array(randomBytes(length)),
+  bytes: (length) => {
+    if (length > randomPool.length / 8) return new Uint8Array(randomBytes(length))
+    if (randomUsed + length > randomPool.length) {
+      randomFillSync(randomPool)
+      randomUsed = 0
+    }
+    const bytes = randomPool.slice(randomUsed, randomUsed + length)
+    randomPool.fill(0, randomUsed, randomUsed + length)
+    randomUsed += length
+    return bytes
+  },
 }
 
 export class NodeHost implements Host {
