@@ -1,6 +1,15 @@
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
+/** Tests with processes, sockets and other programs: they come after those in simulated time, which fail faster. */
+const real = [
+  ...['cli', 'interop', 'net', 'package', 'page', 'peer', 'server', 'signaling'].map(
+    (folder) => `test/${folder}/**/*.test.ts`,
+  ),
+  'test/examples.test.ts',
+  'test/security/process.test.ts',
+]
+
 export default defineConfig({
   // What the examples import is the package itself, from its sources.
   resolve: {
@@ -10,8 +19,14 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: real, sequence: { groupOrder: 0 } },
+      },
+      { extends: true, test: { name: 'real', include: real, sequence: { groupOrder: 1 } } },
+    ],
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 })

@@ -133,12 +133,14 @@ export function parseByteRate(text: string): number {
 
 function withPort(transport: ClientTransport, text: string, whole: string): TransportAddress {
   try {
-    return TransportAddress.parse(text)
+    const address = TransportAddress.parse(text)
+    // Where the system chooses the port, it is known for the one address alone.
+    if (address.port > 0 || !isWildcard(address)) return address
   } catch {
     // Said below, with the whole value and the form that is right.
   }
   throw new InvalidArgumentError(
-    `${quote(whole)} is not an address with a port 0-65535; did you mean ${exampleOf(transport, text)}?`,
+    `${quote(whole)} is not an address with a port 1-65535 (0: the system chooses, for one address); did you mean ${exampleOf(transport, text)}?`,
   )
 }
 

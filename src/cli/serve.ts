@@ -132,8 +132,10 @@ async function serve(flags: ServeFlags): Promise<void> {
   if (devUser !== undefined) {
     process.stderr.write(devScreen(server.listeners[0]!.address, devUser, site?.address))
   }
+  // Whoever reads the line may send the signal at once.
+  const closed = closedBySignal(server)
   process.stdout.write(`${JSON.stringify(listeningEvent(server, flags.relayPorts, site))}\n`)
-  await closedBySignal(server)
+  await closed
   await site?.close()
 }
 

@@ -13,7 +13,7 @@ import type { TurnClientEvent } from '../../src/turn/client/outputs.ts'
 export const host = new NodeHost()
 
 /** Limit: nothing on loopback takes so long, however loaded the machine is. */
-const patienceMs = 20_000
+const patienceMs = 60_000
 
 export class RealClient {
   readonly connection: TurnConnection

@@ -1,7 +1,7 @@
 /** Waiting for the real world: until something holds, with patience for a slow machine. */
 
 /** Limit: nothing on one machine takes so long; a test that comes here has failed. */
-const patienceMs = 20_000
+const patienceMs = 60_000
 const pauseMs = 5
 
 /** Asks again and again, at once at first. Rejects when the patience is at its end. */
