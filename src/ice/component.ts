@@ -20,6 +20,8 @@ export class Component {
   lostAt: Instant | undefined
   /** The peer has been silent for longer than it should. */
   isSilent = false
+  /** When the peer was last asked for its consent. */
+  askedAt: Instant | undefined
   /** When the next consent check or keepalive is due; undefined while there is no pair to keep. */
   nextConsentAt: Instant | undefined
 

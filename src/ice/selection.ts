@@ -76,7 +76,12 @@ export class Selection {
     pair.nominatedAt ??= now
     pair.nomination = Math.max(pair.nomination, value)
     const previous = component.selected
-    if (previous === pair || (previous !== undefined && !this.#replaces(pair, previous, component))) return
+    if (previous === pair) return
+    if (previous !== undefined && !this.#replaces(pair, previous, component)) {
+      // An earlier choice that has been taken back, and whose check comes through only now.
+      if (this.#generation.canRenominate) pair.isNominated = false
+      return
+    }
     if (previous !== undefined) previous.isNominated = false
     component.selected = pair
     this.#session.outputs.push({
@@ -110,8 +115,8 @@ export class Selection {
    * §8.1.1), and of equals the later one, for a NAT may have given the peer a new address.
    */
   #replaces(pair: CandidatePair, selected: CandidatePair, component: Component): boolean {
-    if (this.#session.role === 'controlling' && !this.#session.options.lite) return true
     if (pair.nomination !== selected.nomination) return pair.nomination > selected.nomination
+    if (this.#session.role === 'controlling' && !this.#session.options.lite) return true
     return component.isSilent || comparePriority(pair.priority, selected.priority) >= 0
   }
 
@@ -200,6 +205,7 @@ export class Selection {
     component.sending = pair
     component.sendingSince = now
     component.nextConsentAt = undefined
+    component.askedAt = undefined
     component.pathReason = reason
     component.isSilent = false
     if (pair !== undefined) component.lostAt = undefined

@@ -37,6 +37,8 @@ export interface CellOptions {
   readonly b: (internet: Internet) => SimHost
   readonly internet?: Partial<InternetOptions>
   readonly side?: SideOptions
+  /** Called when both have gathered, before they are told of each other. */
+  readonly onStart?: () => void
   /** How long they have to connect. */
   readonly forMs?: number
 }
@@ -81,7 +83,7 @@ export class Cell {
     const world = new IceWorld(options.internet)
     await world.startServer()
     const cell = new Cell(world, options)
-    cell.start = connectGathered(cell.a, cell.b)
+    cell.start = connectGathered(cell.a, cell.b, options.onStart)
     world.internet.run({ for: options.forMs ?? 3000 })
     return cell
   }

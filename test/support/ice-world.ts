@@ -137,13 +137,14 @@ export class IceSide {
 const letters = { host: 'H', srflx: 'S', prflx: 'P', relay: 'R' } as const
 
 /** Gathers on both sides to the end, and then tells each all of the other at once. Returns when that was. */
-export function connectGathered(a: IceSide, b: IceSide): number {
+export function connectGathered(a: IceSide, b: IceSide, onStart: () => void = () => {}): number {
   const { internet } = a.world
   for (const side of [a, b]) side.transport.gather()
   const isGathered = () =>
     [a, b].every((side) => side.all('gathering').some(({ event }) => event.state === 'complete'))
   if (!internet.run({ until: isGathered, for: 60_000 })) throw new Error('gathering does not end')
   const start = internet.now
+  onStart()
   exchange(a, b)
   return start
 }

@@ -3,6 +3,7 @@
  * speaks UDP, how it looks from outside. Answers that are known already make no candidate.
  */
 
+import { isIPv4 } from '../../core/ip.ts'
 import type { SocketId } from '../../core/sans-io.ts'
 import { later } from '../../core/time.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
@@ -65,12 +66,20 @@ export class ReflexiveGatherer implements ReflexiveListener {
     const server = { url, address, isTurn }
     this.#servers.push(server)
     for (const [socket, inquiry] of this.#inquiries) this.#ask(socket, inquiry, server)
+    if (this.#prefix64 !== undefined && isIPv4(address)) {
+      this.addServer(url, this.#prefix64.embed(address), isTurn)
+    }
   }
 
   /** How IPv4 is reached from IPv6 sockets, or that it is not. */
   setPrefix64(prefix: Prefix64 | undefined): void {
     this.#prefix64 = prefix
     for (const tell of this.#untranslated.splice(0)) tell()
+    if (prefix === undefined) return
+    // Asked over IPv6, a server that has both tells nothing of IPv4.
+    for (const { url, address, isTurn } of [...this.#servers]) {
+      if (isIPv4(address)) this.addServer(url, prefix.embed(address), isTurn)
+    }
   }
 
   opened(socket: HostSocket): void {
