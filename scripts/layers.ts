@@ -17,7 +17,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   server: ['core', 'stun', 'turn', 'ice', 'net'],
   probe: ['core', 'stun', 'turn', 'ice', 'net'],
   signaling: ['core', 'stun', 'turn', 'ice', 'net'],
-  peer: ['core', 'stun', 'turn', 'ice', 'net'],
+  peer: ['core', 'stun', 'turn', 'ice', 'net', 'signaling'],
   cli: ['core', 'stun', 'turn', 'ice', 'net', 'server', 'probe', 'signaling', 'peer'],
 }
 

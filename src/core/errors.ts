@@ -9,6 +9,7 @@ export const errorCodes = [
   'configuration-invalid',
   'encode-overflow',
   'listen-failed',
+  'media-unavailable',
   'no-credentials',
   'relay-address-unavailable',
   'uri-invalid',

@@ -23,11 +23,23 @@ import type { Host } from '../core/host.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import type { CandidateDescription, CandidateType, TcpType } from '../ice/candidate.ts'
 import type { IceState } from '../ice/outputs.ts'
-import type { CandidatePairStats, CandidateStats } from '../ice/stats.ts'
+import type { CandidatePairStats, CandidateStats, IceStats } from '../ice/stats.ts'
 import type { IceTransportOptions } from '../net/ice/options.ts'
 import { NodeHost } from '../net/node-host.ts'
 import { explain } from './explain.ts'
 import { IceSession, type ServerFailure } from './ice-session.ts'
+
+export {
+  MediaStream,
+  MediaStreamTrack,
+  type RTCDataChannel,
+  RTCIceCandidate,
+  type RTCRtpTransceiver,
+  RTCSessionDescription,
+  RtpPacket,
+} from 'werift'
+export { MediaRecorder } from 'werift/nonstandard'
+export { createMp4WebmRegister } from 'werift/polyfill'
 
 export interface PeerConnectionConfig extends Partial<RTCPeerConnectionConfig> {
   /** The machine, or the simulated one, that it runs on; this one unless given. */
@@ -67,6 +79,15 @@ export class PeerConnection extends RTCPeerConnection {
       const transport = new RTCIceTransport(gatherer)
       transport.onStateChange.subscribe(() => manager.updateIceConnectionState())
       return new PromptDtlsTransport(manager.config, transport, manager.certificate, [...srtpProfiles])
+    }
+  }
+
+  /** Pairs and candidates as our ICE counts them; werift's `getStats` has the rest. */
+  iceStats(): IceStats {
+    const all = this.#connections.map(({ session }) => session.stats())
+    return {
+      pairs: all.flatMap(({ pairs }) => pairs),
+      candidates: all.flatMap(({ candidates }) => candidates),
     }
   }
 

@@ -1,0 +1,65 @@
+/**
+ * Picture and sound to send: a WebM or MP4 file, as it is, or the test card that comes with us. Nothing is transcoded.
+ * Limit: Opus has to be stereo in the file, for that is how it is negotiated, and werift sends nothing of another kind.
+ */
+
+import { access } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { TurnpikeError } from '../core/errors.ts'
+import { createMp4WebmRegister, type MediaStreamTrack } from './werift.ts'
+
+export type MediaKind = 'audio' | 'video'
+
+export interface MediaSource {
+  readonly tracks: readonly MediaStreamTrack[]
+  /** Stops sending. The tracks end. */
+  close(): void
+}
+
+/** A moving test pattern and a tone of 440 Hz (VP8 and Opus), found whether this runs from the sources or from dist/. */
+const testCardPaths = ['../../assets/test-card.webm', '../../../assets/test-card.webm']
+
+/**
+ * Opens the kinds that are asked for; 'test' is the test card. Rejects with `media-unavailable` for a file that cannot be
+ * read, or has no track of that kind. `loop` starts over at the end.
+ */
+export async function openMedia(
+  file: string | 'test',
+  kinds: readonly MediaKind[],
+  { loop = file === 'test' }: { readonly loop?: boolean } = {},
+): Promise<MediaSource> {
+  const path = file === 'test' ? await testCard() : file
+  await access(path).catch((cause: NodeJS.ErrnoException) => {
+    throw unavailable(path, `cannot be read (${cause.code})`, cause)
+  })
+  const register = createMp4WebmRegister({ path, loop })
+  try {
+    await register.prepare?.()
+    const tracks: MediaStreamTrack[] = []
+    for (const kind of kinds) {
+      const made = await register.createTracks({ kind, deviceId: path, constraints: {} })
+      tracks.push(...made.filter((track) => track.kind === kind))
+    }
+    const missing = kinds.filter((kind) => !tracks.some((track) => track.kind === kind))
+    if (missing.length > 0) throw new Error(`it has no ${missing.join(' and ')} track that can be sent`)
+    return { tracks, close: () => register.stop?.() }
+  } catch (cause) {
+    register.stop?.()
+    throw unavailable(path, cause instanceof Error ? cause.message : String(cause), cause)
+  }
+}
+
+async function testCard(): Promise<string> {
+  for (const path of testCardPaths.map((relative) => fileURLToPath(new URL(relative, import.meta.url)))) {
+    const isThere = await access(path).then(
+      () => true,
+      () => false,
+    )
+    if (isThere) return path
+  }
+  throw new Error('assets/test-card.webm is missing from this installation')
+}
+
+function unavailable(path: string, why: string, cause: unknown): TurnpikeError {
+  return new TurnpikeError('media-unavailable', `${JSON.stringify(path)} cannot be sent: ${why}`, { cause })
+}
