@@ -135,8 +135,23 @@ async function serve(flags: ServeFlags): Promise<void> {
   // Whoever reads the line may send the signal at once.
   const closed = closedBySignal(server)
   process.stdout.write(`${JSON.stringify(listeningEvent(server, flags.relayPorts, site))}\n`)
+  const demo = devUser === undefined || site === undefined ? undefined : await startDemo(site, log)
   await closed
+  await demo?.close()
   await site?.close()
+}
+
+/** The test peer, loaded where it is wanted only: it brings a whole WebRTC stack. Without it the rest works all the same. */
+async function startDemo(site: Site, log: Log): Promise<{ close(): Promise<void> } | undefined> {
+  try {
+    const { startDemoPeer } = await import('./demo-peer.ts')
+    return await startDemoPeer(site.address)
+  } catch (error) {
+    log.warn('no test peer in the room demo', {
+      reason: error instanceof Error ? error.message : String(error),
+    })
+    return undefined
+  }
 }
 
 /** Signaling, where it is asked for; what has been opened before is closed when it fails. */

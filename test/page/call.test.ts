@@ -106,6 +106,21 @@ describe.skipIf(missing.length > 0)('the page', { timeout: 240_000 }, () => {
     for (const page of [ann, bob]) await page.waitForSelector('#call-state[data-state=connected]')
   })
 
+  it('has a test peer in the room demo, which sends back picture, sound and chat', async () => {
+    const ann = await joinRoom(browser, url, 'Ann', faults, 'demo')
+    await ann.click('button[aria-label="Call echo (a test peer)"]')
+    await ann.waitForSelector('#call-state[data-state=connected]')
+    await ann.waitForSelector('#messages >> text=I send back what you send')
+    await seesMoving(ann)
+    await say(ann, 'is there an echo?')
+    await expect
+      .poll(() => ann.locator('#messages >> text=is there an echo?').count(), { timeout: 60_000 })
+      .toBe(2)
+    await ann.check('#relay-only')
+    await ann.waitForSelector('#path >> text=Through TURN')
+    await seesMoving(ann)
+  })
+
   it('shows a peer that vanishes as gone', async () => {
     const other = await launchBrowser()
     try {

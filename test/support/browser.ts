@@ -34,13 +34,20 @@ export function buildPage(): void {
 }
 
 /** A page of a person of that name, in the room; what goes wrong in it fails the test. */
-export async function joinRoom(browser: Browser, url: string, name: string, faults: string[]): Promise<Page> {
+export async function joinRoom(
+  browser: Browser,
+  url: string,
+  name: string,
+  faults: string[],
+  room = 'room',
+): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1000, height: 900 } })
   const page = await context.newPage()
   page.setDefaultTimeout(60_000)
   page.on('pageerror', (error) => faults.push(`${name}: ${error.message}`))
   page.on('requestfailed', (request) => faults.push(`${name}: ${request.url()}`))
   await page.goto(url)
+  await page.fill('#room', room)
   await page.fill('#name', name)
   await page.press('#name', 'Enter')
   await page.waitForSelector('#lobby:not([hidden])')
