@@ -184,6 +184,10 @@ export class Shard {
       case 'allocation-ended':
         this.#events.allocationEnded(output.allocation, output.reason, this.#clock.now())
         return
+      case 'authorize':
+        // No store that a shard is made with has to be waited for.
+        this.#engine.authorized(output.id, [], this.#clock.now())
+        return
       case 'claim-quota':
         this.#quotas?.claim(output.claim, output.userId, output.count)
         return

@@ -13,10 +13,17 @@ import { type Allocation, ChannelBinding, Permission, type RelayedTransportAddre
 import type { Bandwidth } from './bandwidth.ts'
 import type { ClientPath } from './client-path.ts'
 import type { PeerConnection } from './peer-connection.ts'
+import type { PendingAuthorization } from './pending-authorization.ts'
 import type { Reservation } from './reservation.ts'
 import type { RelayTransport } from './socket-numbers.ts'
 
-export type Expirable = RelayedTransportAddress | Permission | ChannelBinding | Reservation | PeerConnection
+export type Expirable =
+  | RelayedTransportAddress
+  | Permission
+  | ChannelBinding
+  | Reservation
+  | PeerConnection
+  | PendingAuthorization
 
 export class Allocations {
   readonly #deadlines: Deadlines<Expirable>

@@ -18,13 +18,15 @@ import { type AuthenticatedClient, anyone, type Credential, type KeyAlgorithm } 
 import type { CredentialStore } from './credentials.ts'
 import { NonceIssuer } from './nonce.ts'
 import { limitsOf, type TurnServerOptions } from './options.ts'
-import { withoutTrailingNuls } from './username.ts'
+import { decodeUsername, withoutTrailingNuls } from './username.ts'
 
 export interface AuthenticationRequest {
   readonly message: Message
   readonly method: MethodName
   readonly source: AddressWords
   readonly known: AuthenticatedClient | undefined
+  /** What was found by who was asked; in place of a look-up. */
+  readonly found?: readonly Credential[] | undefined
 }
 
 export type Authentication =
@@ -35,6 +37,12 @@ export type Authentication =
       readonly key: IntegrityKey | undefined
       /** Seconds: what an allocation may last for with this credential. */
       readonly longestLifetime: number
+    }
+  /** To be tried again when somebody has looked it up. */
+  | {
+      readonly type: 'asked'
+      readonly username: string | undefined
+      readonly userHash: Uint8Array | undefined
     }
   /** To be answered with `challenge()`. `key` is there when the password was right (438). */
   | {
@@ -98,7 +106,7 @@ export class Authenticator {
   }
 
   authenticate(request: AuthenticationRequest, now: Instant): Authentication {
-    const { message, method, source, known } = request
+    const { message, method, source, known, found } = request
     if (this.#store === undefined && this.#tokens === undefined) return anybody
     // 1. No integrity: 401.
     if (message.integrityOffset < 0 && message.integritySha256Offset < 0) return challenged(undefined)
@@ -122,7 +130,8 @@ export class Authenticator {
     const takesToken = token !== undefined && (method === 'Allocate' || method === 'Refresh')
     const credential = takesToken
       ? this.#byToken(username, token, isRight)
-      : this.#byName(username, hash, known?.credential, isRight)
+      : this.#byName(username, hash, known?.credential, found, isRight)
+    if (credential === 'ask') return this.#asked(username, hash, nonce, request, now)
     if (typeof credential === 'string') {
       // Whoever is nobody costs an HMAC too.
       if (credential !== 'wrong-password') checkIntegrity(message, { algorithm, key: nobodysKey })
@@ -186,14 +195,33 @@ export class Authenticator {
     username: Uint8Array | undefined,
     hash: Uint8Array | undefined,
     known: Credential | undefined,
+    told: readonly Credential[] | undefined,
     isRight: (candidate: Credential) => boolean,
-  ): Credential | 'unknown-user' | 'wrong-password' {
+  ): Credential | 'unknown-user' | 'wrong-password' | 'ask' {
     const isKnown = known !== undefined && username !== undefined && known.isNamed(username)
     if (isKnown && isRight(known)) return known
-    const found = username === undefined ? this.#store?.findByHash(hash!) : this.#store?.find(username)
+    const found =
+      told ?? (username === undefined ? this.#store?.findByHash(hash!) : this.#store?.find(username))
+    if (found === 'ask') return 'ask'
     const right = found?.find((candidate) => !(isKnown && candidate === known) && isRight(candidate))
     if (right !== undefined) return right
     return isKnown || (found?.length ?? 0) > 0 ? 'wrong-password' : 'unknown-user'
+  }
+
+  /** Nobody is looked up who has not shown that our answers reach it. A name that can be nobody's is not asked for. */
+  #asked(
+    username: Uint8Array | undefined,
+    userHash: Uint8Array | undefined,
+    nonce: Uint8Array,
+    { source, known }: AuthenticationRequest,
+    now: Instant,
+  ): Authentication {
+    if (!this.#isValidNonce(nonce, source, known, now)) {
+      return { type: 'challenged', code: 438, key: undefined, failure: undefined }
+    }
+    const name = username === undefined ? undefined : decodeUsername(username)
+    if (username !== undefined && name === undefined) return challenged('unknown-user')
+    return { type: 'asked', username: name, userHash: userHash?.slice() }
   }
 
   #isValidNonce(

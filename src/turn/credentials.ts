@@ -12,9 +12,12 @@ export interface CredentialStore {
   readonly algorithms: readonly KeyAlgorithm[]
   /** Whether every user is found by USERHASH too, so that clients may be told to keep names to themselves. */
   readonly knowsUserHashes: boolean
-  /** More than one where a name has several passwords, as while a shared secret is being replaced. */
-  find(username: Uint8Array): readonly Credential[]
-  findByHash(hash: Uint8Array): readonly Credential[]
+  /**
+   * More than one where a name has several passwords, as while a shared secret is being replaced. 'ask' where it takes
+   * time to find out: the server asks by 'authorize', and is told by `authorized`.
+   */
+  find(username: Uint8Array): readonly Credential[] | 'ask'
+  findByHash(hash: Uint8Array): readonly Credential[] | 'ask'
 }
 
 /** A password, or the MD5 key of one: then that user cannot be served by SHA-256 keys. */
@@ -64,7 +67,8 @@ export function credentialStore(options: CredentialsOptions): CredentialStore {
 
 const nobody: readonly Credential[] = []
 
-function userCredential(user: StaticUser, realm: string): Credential {
+/** What a user is known by who has a password, or the MD5 key of one, in that realm. */
+export function userCredential(user: StaticUser, realm: string): Credential {
   const username = opaqueString(user.name) ?? user.name
   const keys: Record<KeyAlgorithm, Uint8Array | undefined> =
     'key' in user

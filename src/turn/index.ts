@@ -22,6 +22,7 @@ export {
   credentialStore,
   type StaticUser,
   staticCredentials,
+  userCredential,
 } from './credentials.ts'
 export type { TurnServerOptions } from './options.ts'
 export type { EndReason, ServerOutput } from './outputs.ts'

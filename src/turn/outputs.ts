@@ -40,6 +40,14 @@ export type ServerOutput =
       readonly from: TransportAddress
     }
   | { readonly type: 'allocation-ended'; readonly allocation: AllocationRecord; readonly reason: EndReason }
+  /** Who has that name, or none if it is the hash of one? Tell `authorized`, within ten seconds. */
+  | {
+      readonly type: 'authorize'
+      readonly id: number
+      /** Undefined where the client has shown a hash in its place. */
+      readonly username: string | undefined
+      readonly userHash: Uint8Array | undefined
+    }
   /** Where quotas are counted for several engines: may the user have that many more? Tell `quotaDecided`. */
   | {
       readonly type: 'claim-quota'

@@ -21,6 +21,7 @@ import { Authenticator } from './authentication.ts'
 import { bandwidthOf } from './bandwidth.ts'
 import { BehaviorDiscovery } from './behavior-discovery.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
+import type { Credential } from './credential.ts'
 import { endAllocation, endPeerConnection, endRelayed, endReservation } from './ending.ts'
 import { IcmpRelaying } from './icmp.ts'
 import { AllocateMethod } from './methods/allocate.ts'
@@ -38,6 +39,7 @@ import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
 import type { ConnectionId } from './peer-connection.ts'
 import { PeerConnections } from './peer-connections.ts'
+import { PendingAuthorizations } from './pending-authorizations.ts'
 import { asksForQuotas, QuotaClaims, type QuotaDecision } from './quota-claims.ts'
 import { quotasOf } from './quotas.ts'
 import { Redirects } from './redirects.ts'
@@ -60,6 +62,7 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #authenticator: Authenticator
   readonly #unauthenticated: UnauthenticatedAnswers
   readonly #redirects: Redirects
+  readonly #authorizations: PendingAuthorizations
   readonly #relaying: Relaying
   readonly #allocate: AllocateMethod
   readonly #behavior: BehaviorDiscovery
@@ -91,6 +94,7 @@ export class TurnServer implements Core<ServerOutput> {
     this.#behavior = new BehaviorDiscovery(options.alternateAddresses ?? [])
     this.#binding = new BindingMethod(this.#state, this.#behavior)
     this.#authenticator = new Authenticator(options, random)
+    this.#authorizations = new PendingAuthorizations(deadlines, outputs)
     this.#redirects = new Redirects(options.alternates ?? [])
     this.#unauthenticated = new UnauthenticatedAnswers(this.#state, this.#authenticator, random)
     this.#relaying = new Relaying(this.#state, random)
@@ -119,6 +123,7 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state.transports.delete(socket)
     this.#tcp.streamClosed(socket)
     this.#behavior.streamClosed(socket)
+    this.#authorizations.forgetSocket(socket)
     const allocation = this.#state.allocations.findByClient(socket, client)
     if (allocation === undefined) return
     const { mobility } = allocation
@@ -206,6 +211,15 @@ export class TurnServer implements Core<ServerOutput> {
     this.#icmp.handle(socket, peer, { type, code, data }, now)
   }
 
+  /** Who 'authorize' asked for has these credentials, any of which will do; none is "no such user". */
+  authorized(id: number, credentials: readonly Credential[], now: Instant): void {
+    const pending = this.#authorizations.take(id)
+    const message = pending === undefined ? undefined : decodeMessage(pending.bytes)
+    if (pending === undefined || message === undefined || typeof message === 'string') return
+    const { method } = message
+    if (method !== undefined) this.#handleRequest(message, method, pending, now, credentials)
+  }
+
   /** What 'claim-quota' asked for is decided; `userId` and `count` are as they were asked for. */
   quotaDecided(claim: number, userId: string, count: number, decision: QuotaDecision, now: Instant): void {
     this.#state.quotas.decided(claim, userId, count, decision, now)
@@ -232,6 +246,9 @@ export class TurnServer implements Core<ServerOutput> {
           break
         case 'peer-connection':
           endPeerConnection(state, due)
+          break
+        case 'authorization':
+          this.#authorizations.forget(due)
           break
         default:
           unreachable(due)
@@ -295,14 +312,21 @@ export class TurnServer implements Core<ServerOutput> {
     }
   }
 
-  #handleRequest(message: Message, method: MethodName, { socket, source }: Datagram, now: Instant): void {
+  #handleRequest(
+    message: Message,
+    method: MethodName,
+    from: Pick<Datagram, 'socket' | 'source'>,
+    now: Instant,
+    found?: readonly Credential[],
+  ): void {
+    const { socket, source } = from
     // What is over by now is gone, however late the timer: a number or a port may be asked for that it held.
     this.handleTimeout(now)
     const known =
       method === 'ConnectionBind'
         ? controlOf(message, this.#state)
         : this.#state.allocations.findByClient(socket, source)
-    const authentication = this.#authenticator.authenticate({ message, method, source, known }, now)
+    const authentication = this.#authenticator.authenticate({ message, method, source, known, found }, now)
     const reply = {
       socket,
       client: TransportAddress.from(source),
@@ -317,6 +341,9 @@ export class TurnServer implements Core<ServerOutput> {
         this.#state.answers.answer(request, this.#dispatch(request))
         return
       }
+      case 'asked':
+        this.#authorizations.ask(message, from, authentication, now)
+        return
       case 'refused':
       case 'challenged':
         this.#unauthenticated.answer(message, reply, authentication, now)

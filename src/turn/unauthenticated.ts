@@ -56,7 +56,7 @@ export class UnauthenticatedAnswers {
   answer(
     message: Message,
     reply: Omit<ReplyAddress, 'key'>,
-    authentication: Exclude<Authentication, { type: 'authenticated' }>,
+    authentication: Extract<Authentication, { type: 'challenged' | 'refused' }>,
     now: Instant,
   ): void {
     const { counters, answers } = this.#state

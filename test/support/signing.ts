@@ -64,6 +64,11 @@ export class RawClient {
     return this.#client.exchange(bytes)
   }
 
+  /** What has been sent to it since it last said something; undefined for silence. */
+  lastAnswer(): Message | undefined {
+    return this.#client.lastAnswer()
+  }
+
   /** The 401 to a request without credentials. */
   challenge(): Message {
     const answer = this.send({})
