@@ -48,16 +48,14 @@ export class Allocations {
     return this.#all.size
   }
 
-  /** How many entries each table has; all 0 when no allocation is left. */
-  get tableSizes(): Readonly<Record<string, number>> {
+  /** How many there are of each. */
+  get sizes(): Readonly<Record<'allocations' | 'clients' | 'relayed' | 'permissions' | 'channels', number>> {
     return {
       allocations: this.#all.size,
       clients: this.#byClient.size,
-      relaySockets: this.#byRelaySocket.size,
-      relayed: this.#byRelayed.size,
+      relayed: this.#byRelaySocket.size,
       permissions: this.#permissions.size,
       channels: this.#channels.size,
-      bandwidths: this.#bandwidth.users,
     }
   }
 

@@ -29,6 +29,10 @@ export class PortPool {
     return this.#free
   }
 
+  get taken(): number {
+    return this.#count - this.#free
+  }
+
   /** Takes a random free port of that kind; undefined when there is none. Of a pair both are taken. */
   take(random: Random, choice: PortChoice = 'any'): number | undefined {
     if (this.#free === 0) return undefined

@@ -54,6 +54,11 @@ export class QuotaClaims {
     return this.#undecided.size
   }
 
+  /** Users that hold something, of those that are counted here. */
+  get users(): number {
+    return this.#quotas?.users ?? 0
+  }
+
   /** Decided at once where it is counted here. */
   claim(claim: QuotaClaim, now: Instant): void {
     const { userId } = claim.allocation

@@ -45,6 +45,11 @@ export class Relays {
     return this.#relays.find((relay) => relay.address.equals(local.withPort(0)))
   }
 
+  /** How many ports are taken, over all addresses. */
+  get takenPorts(): number {
+    return this.#relays.reduce((sum, { ports }) => sum + ports.taken, 0)
+  }
+
   *[Symbol.iterator](): Iterator<Relay> {
     yield* this.#relays
   }

@@ -60,9 +60,13 @@ export class RelayBinder {
     this.#random = random
   }
 
-  /** How many sockets have been asked for and neither bound nor refused. */
-  get pending(): number {
-    return this.#attempts.size
+  /** How many sockets have been asked for, or are open for an Allocate that is not done yet. */
+  get sockets(): number {
+    let count = 0
+    for (const { task, first } of this.#attempts.values()) {
+      count += 1 + (first === undefined ? 0 : 1) + task.bound.length + (task.reserved === undefined ? 0 : 1)
+    }
+    return count
   }
 
   /** Goes on with the task; the task itself when it is done. */

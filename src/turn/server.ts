@@ -23,6 +23,7 @@ import { BehaviorDiscovery } from './behavior-discovery.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import type { Credential } from './credential.ts'
 import { endAllocation, endPeerConnection, endRelayed, endReservation } from './ending.ts'
+import { type Holdings, holdingsOf } from './holdings.ts'
 import { IcmpRelaying } from './icmp.ts'
 import { AllocateMethod } from './methods/allocate.ts'
 import { BindingMethod } from './methods/binding.ts'
@@ -223,6 +224,11 @@ export class TurnServer implements Core<ServerOutput> {
   /** What 'claim-quota' asked for is decided; `userId` and `count` are as they were asked for. */
   quotaDecided(claim: number, userId: string, count: number, decision: QuotaDecision, now: Instant): void {
     this.#state.quotas.decided(claim, userId, count, decision, now)
+  }
+
+  /** How much of everything there is at the moment. */
+  get holdings(): Holdings {
+    return holdingsOf(this.#state)
   }
 
   handleTimeout(now: Instant): void {

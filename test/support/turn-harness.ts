@@ -45,6 +45,8 @@ export class TurnHarness {
   outputs: ServerOutput[] = []
   #handled = 0
   bindPolicy: BindPolicy = () => undefined
+  /** Sees every output before it is carried out. */
+  watch: (output: ServerOutput) => void = () => {}
   /** Relay sockets that are open, by number. */
   readonly relaySockets = new Map<SocketId, TransportAddress>()
   /** Relay sockets whose bind was put off; the test tells what becomes of them. */
@@ -130,6 +132,7 @@ export class TurnHarness {
   drain(): void {
     for (let output = this.server.poll(); output !== undefined; output = this.server.poll()) {
       this.outputs.push(output)
+      this.watch(output)
       if (output.type === 'close-relay') {
         this.relaySockets.delete(output.socket)
         this.pendingBinds.delete(output.socket)
