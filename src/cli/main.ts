@@ -2,9 +2,12 @@
 
 import { Command, CommanderError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
-import { exitCodes } from './exit-codes.ts'
+import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
 import { serveCommand } from './serve.ts'
 import { version } from './version.ts'
+
+/** Commands that find something out, and say by the exit code what it was. */
+const commands: readonly ((end: End) => Command)[] = []
 
 /** Runs the command and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -15,9 +18,14 @@ export async function main(argv: readonly string[]): Promise<number> {
     .showHelpAfterError('(turnpike --help lists the commands, turnpike COMMAND --help the flags)')
     .exitOverride()
   program.addCommand(serveCommand().copyInheritedSettings(program))
+  let code: ExitCode = exitCodes.success
+  const end: End = (value) => {
+    code = value
+  }
+  for (const command of commands) program.addCommand(command(end).copyInheritedSettings(program))
   try {
     await program.parseAsync(argv, { from: 'user' })
-    return exitCodes.success
+    return code
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
     if (!(error instanceof TurnpikeError)) throw error
