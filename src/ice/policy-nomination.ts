@@ -37,6 +37,8 @@ export function defaultNominate(
 /** Until when it is open whether `pair` wins; undefined if it cannot. */
 function canWinUntil(pair: CandidatePair, best: CandidatePair, view: PolicyView): Instant | undefined {
   if (pair.isValid || pair.state === 'failed' || isImplausible(pair, view)) return undefined
+  // It waits for another one of its foundation, which is no better off than we know.
+  if (pair.state === 'frozen') return undefined
   const roundTripMs = best.rttMs ?? minimumRtoMs
   // It will be checked within a few Ta, and then the question is asked again.
   if (pair.check === undefined) return later(view.now, minimumRtoMs + roundTripMs)

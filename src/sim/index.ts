@@ -19,6 +19,7 @@ export {
   type NatPlaceOptions,
   Place,
   type StaticNatOptions,
+  StaticNatPlace,
 } from './places.ts'
 export { SeededRandom } from './seeded-random.ts'
 export type { PacketFate, TranscriptReader } from './transcript.ts'

@@ -1,5 +1,6 @@
 /** Where hosts and routers can be put: the internet itself, and behind every NAT, firewall or router on it. */
 
+import { TurnpikeError } from '../core/errors.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import type { Dependency } from './filter.ts'
 import { Firewall } from './firewall.ts'
@@ -38,7 +39,7 @@ export interface NatPlaceOptions extends EdgeOptions, Partial<NatOptions> {
 }
 
 export interface StaticNatOptions extends EdgeOptions {
-  /** How many external addresses it has, or which. Hosts inside get them in the order in which they first send. */
+  /** How many external addresses it has, or which: one for each host inside, in their order. */
   readonly addresses?: number | readonly string[]
   readonly inside?: string
 }
@@ -98,14 +99,9 @@ export class Place implements Attachable {
     return new NatPlace(this.world, this, options)
   }
 
-  /** A 1:1 NAT. */
-  staticNat(options: StaticNatOptions = {}): Place {
-    const { world } = this
-    const outsideAddresses = externalAddresses(this, options.addresses ?? 1)
-    const inside = insideNetwork(world, 'static-nat', [parsePrefix(options.inside ?? world.privatePrefix())])
-    const box = new StaticNat(outsideAddresses)
-    const place = edge(world, this, inside, options, { outsideAddresses, routed: [], middleboxes: [box] })
-    return place
+  /** A 1:1 NAT, as clouds have it. */
+  staticNat(options: StaticNatOptions = {}): StaticNatPlace {
+    return new StaticNatPlace(this.world, this, options)
   }
 
   /** A stateful firewall; hosts behind it have public addresses. */
@@ -198,6 +194,40 @@ export class NatPlace extends Place {
   changeLink(options: LinkOptions): void {
     this.#router.outside.up.change(options)
     this.#router.outside.down.change(options)
+  }
+}
+
+export class StaticNatPlace extends Place {
+  readonly #nat: StaticNat
+
+  constructor(world: World, outside: Place, options: StaticNatOptions) {
+    const inside = insideNetwork(world, options.name ?? world.nameFor('static-nat'), [
+      parsePrefix(options.inside ?? world.privatePrefix()),
+    ])
+    super(world, inside, options.insideLink ?? {})
+    const outsideAddresses = externalAddresses(outside, options.addresses ?? 1)
+    this.#nat = new StaticNat(outsideAddresses)
+    route(world, outside, inside, options, inside.name, {
+      outsideAddresses,
+      routed: [],
+      middleboxes: [this.#nat],
+    })
+  }
+
+  /** A host that has the next external address. Throws `configuration-invalid` when there is none left. */
+  override host(options: HostOptions = {}): SimHost {
+    const host = super.host(options)
+    this.externalAddressOf(host)
+    return host
+  }
+
+  externalAddressOf(host: SimHost): TransportAddress {
+    const external = this.#nat.addressOf(host.address(0, 'IPv4'))
+    if (external !== undefined) return external
+    throw new TurnpikeError(
+      'configuration-invalid',
+      `${this.network.name} has no external address left for ${host.name}: give it more addresses`,
+    )
   }
 }
 

@@ -11,7 +11,7 @@ export class StaticNat implements Middlebox {
   readonly #externals = new AddressTable<TransportAddress>(0)
   readonly #inners = new AddressTable<TransportAddress>(0)
 
-  /** The external addresses are given to inner hosts in the order in which those get theirs. */
+  /** The external addresses are given to inner hosts in the order in which they are asked for, or first send. */
   constructor(addresses: readonly TransportAddress[]) {
     this.#addresses = addresses
     this.#free = [...addresses]

@@ -107,19 +107,6 @@ export class Cell {
       nominated: Math.max(since(x.selectedAt), since(y.selectedAt)),
     }
   }
-
-  /** Closes both sides and the server, and lets everything come to rest. Returns how long that took. */
-  close(): number {
-    const { internet } = this.world
-    for (const side of this.sides) side.transport.close()
-    const closedAt = internet.now
-    internet.run({
-      for: 5000,
-      until: () => this.sides.every((side) => side.told.at(-1)?.event.type === 'closed'),
-    })
-    const tookMs = internet.now - closedAt
-    return tookMs
-  }
 }
 
 /** A request of ICE in a packet: by itself, in ChannelData, or in a Send or Data indication. */

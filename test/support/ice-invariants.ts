@@ -3,6 +3,9 @@
 import type { Cell } from './ice-cell.ts'
 import type { IceSide } from './ice-world.ts'
 
+/** Two sides, whatever they have been through. */
+export type Session = Pick<Cell, 'world' | 'a' | 'b' | 'sides'>
+
 const pacingMs = 5
 /** More than that in one second of a session at rest is a loop. Consent, keepalives and a NAT's packets are a few. */
 const mostEventsPerSecond = 100
@@ -56,7 +59,7 @@ function notFailedTooEarly(side: IceSide, start: number): string[] {
 }
 
 /** Data goes both ways, and from nowhere else. */
-export function dataFaults({ world, a, b, sides }: Cell): string[] {
+export function dataFaults({ world, a, b, sides }: Session): string[] {
   const isSent = sides.map((side) => side.send(`from ${side.host.name}`))
   world.internet.run({ for: 1000 })
   const got = (side: IceSide, from: IceSide) =>
@@ -78,9 +81,10 @@ export function busyLoops({ world }: Cell): string[] {
 }
 
 /** Nothing is left: no allocation, no timer, no packet. */
-export function leftovers(cell: Cell): string[] {
-  const { world } = cell
-  cell.close()
+export function leftovers({ world, sides }: Session): string[] {
+  for (const side of sides) side.transport.close()
+  const isClosed = () => sides.every((side) => side.told.at(-1)?.event.type === 'closed')
+  world.internet.run({ for: 5000, until: isClosed })
   const allocations = world.allocations
   world.server?.close()
   const isAtRest = world.internet.run({ for: 10_000 })
