@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
+import { peerCommand } from './peer.ts'
 import { serveCommand } from './serve.ts'
 import { version } from './version.ts'
 
@@ -12,17 +13,18 @@ const commands: readonly ((end: End) => Command)[] = []
 /** Runs the command and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('turnpike')
-    .description('A self-hosted STUN/TURN server.')
+    .description('A self-hosted STUN/TURN server and a headless WebRTC peer.')
     .version(version())
     .showSuggestionAfterError()
     .showHelpAfterError('(turnpike --help lists the commands, turnpike COMMAND --help the flags)')
     .exitOverride()
-  program.addCommand(serveCommand().copyInheritedSettings(program))
   let code: ExitCode = exitCodes.success
   const end: End = (value) => {
     code = value
   }
-  for (const command of commands) program.addCommand(command(end).copyInheritedSettings(program))
+  for (const command of [serveCommand(), peerCommand(), ...commands.map((make) => make(end))]) {
+    program.addCommand(command.copyInheritedSettings(program))
+  }
   try {
     await program.parseAsync(argv, { from: 'user' })
     return code

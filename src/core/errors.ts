@@ -6,6 +6,7 @@
 /** Every code has an entry in docs/errors.md; a test compares the two lists. */
 export const errorCodes = [
   'address-invalid',
+  'call-failed',
   'configuration-invalid',
   'encode-overflow',
   'listen-failed',

@@ -22,11 +22,15 @@ export interface HeadlessPeerOptions {
   readonly relayOnly?: boolean
   /** Instead of those that the signaling server tells. */
   readonly iceServers?: readonly IceServer[]
+  /** How long the server may be out of reach at first. Later on the peer tries to come back for ever. */
+  readonly joinTimeoutMs?: number
   /** Decides about a call; unless given, every call is declined. */
   readonly onCall?: (incoming: IncomingCall) => void
   readonly onPeerJoined?: (peer: PeerSummary) => void
   readonly onPeerLeft?: (id: string) => void
 }
+
+const defaultJoinTimeoutMs = 10_000
 
 export interface IncomingCall {
   readonly peer: PeerSummary
@@ -53,10 +57,20 @@ export class HeadlessPeer implements AsyncDisposable {
   /** Resolves when the room is joined; rejects with what the server says against it. */
   static join(options: HeadlessPeerOptions): Promise<HeadlessPeer> {
     return new Promise((resolve, reject) => {
+      const refuse = (reason: string) => {
+        clearTimeout(timer)
+        peer.#signaling.close()
+        reject(new Error(reason))
+      }
+      const timeoutMs = options.joinTimeoutMs ?? defaultJoinTimeoutMs
+      const timer = setTimeout(() => refuse(`no connection within ${timeoutMs / 1000} s`), timeoutMs)
       const peer: HeadlessPeer = new HeadlessPeer(
         options,
-        () => resolve(peer),
-        (reason) => reject(new Error(reason)),
+        () => {
+          clearTimeout(timer)
+          resolve(peer)
+        },
+        refuse,
       )
     })
   }

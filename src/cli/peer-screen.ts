@@ -1,0 +1,126 @@
+/** What `turnpike peer` shows: events as they come, and of a call one line that is written anew every second. */
+
+import type { Call } from '../peer/call.ts'
+import type { PathReport } from '../peer/path-report.ts'
+import type { PeerSummary } from '../signaling/protocol.ts'
+
+export interface PeerScreenOptions {
+  readonly json?: boolean
+  readonly stats?: boolean
+}
+
+const everyMs = 1000
+
+export class PeerScreen {
+  readonly #isJson: boolean
+  readonly #isLive: boolean
+  readonly #showsStats: boolean
+  readonly #timers = new Map<Call, NodeJS.Timeout>()
+  #hasLine = false
+
+  constructor({ json = false, stats = false }: PeerScreenOptions) {
+    this.#isJson = json
+    this.#isLive = !json && process.stderr.isTTY
+    this.#showsStats = stats || this.#isLive
+    process.stdout.on('error', () => {})
+  }
+
+  joined(id: string, room: string, peers: readonly PeerSummary[]): void {
+    if (this.#isJson) this.#json('joined', { id, room, peers })
+    else {
+      const others = peers.length === 0 ? 'nobody else is here' : `here: ${peers.map(nameOf).join(', ')}`
+      this.#line(`joined room ${room} as ${id}; ${others}`)
+    }
+  }
+
+  connected(peer: PeerSummary): void {
+    this.tell('connected', { id: peer.id, name: peer.name })
+  }
+
+  ended(peer: PeerSummary, reason: string): void {
+    for (const [call, timer] of this.#timers) {
+      if (call.peer.id !== peer.id) continue
+      clearInterval(timer)
+      this.#timers.delete(call)
+    }
+    this.tell('ended', { name: nameOf(peer), reason })
+  }
+
+  tell(event: string, fields: Readonly<Record<string, string>>): void {
+    if (this.#isJson) this.#json(event, fields)
+    else this.#line(`${event.replace('-', ' ')}: ${Object.values(fields).filter(Boolean).join(', ')}`)
+  }
+
+  /** Shows how the call is doing until it ends. */
+  watch(call: Call): void {
+    if (!this.#showsStats && !this.#isJson) return
+    let last: PathReport | undefined
+    const show = async () => {
+      const path = await call.path().catch(() => undefined)
+      if (!this.#timers.has(call)) return
+      if (this.#isJson) {
+        if (this.#showsStats)
+          this.#json('stats', { state: call.connection.connectionState, path: path ?? null })
+      } else this.#status(statusLine(call, path, last))
+      last = path
+    }
+    this.#timers.set(call, setInterval(show, everyMs))
+  }
+
+  close(): void {
+    for (const timer of this.#timers.values()) clearInterval(timer)
+    this.#timers.clear()
+    if (this.#hasLine) process.stderr.write('\n')
+    this.#hasLine = false
+  }
+
+  #json(event: string, fields: object): void {
+    process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
+  }
+
+  /** A line that stays. */
+  #line(text: string): void {
+    process.stderr.write(`${this.#hasLine ? '\r\x1b[K' : ''}${printable(text)}\n`)
+    this.#hasLine = false
+  }
+
+  /** A line that the next one takes the place of, on a terminal. */
+  #status(text: string): void {
+    if (!this.#isLive) {
+      process.stderr.write(`${text}\n`)
+      return
+    }
+    const width = process.stderr.columns ?? 80
+    process.stderr.write(`\r\x1b[K${text.slice(0, width - 1)}`)
+    this.#hasLine = true
+  }
+}
+
+/** `connected  direct  192.0.2.2:5000 - 192.0.2.7:6000  1.2 ms  up 510 kbit/s  down 498 kbit/s  lost 0`, shortest first. */
+export function statusLine(
+  call: Pick<Call, 'connection'>,
+  path: PathReport | undefined,
+  last: PathReport | undefined,
+): string {
+  const state = call.connection.connectionState
+  if (path === undefined) return `${state}  no path yet`
+  const rtt = path.roundTripMs === undefined ? '' : `  ${path.roundTripMs.toFixed(1)} ms`
+  const rate = (now: number, before: number | undefined) =>
+    `${Math.round(((now - (before ?? now)) * 8) / 1000)} kbit/s`
+  return [
+    `${state}  ${path.isRelayed ? 'relayed' : 'direct'}${rtt}`,
+    `up ${rate(path.bytesSent, last?.bytesSent)}`,
+    `down ${rate(path.bytesReceived, last?.bytesReceived)}`,
+    `lost ${path.packetsLost}`,
+    `${path.local} - ${path.remote}`,
+  ].join('  ')
+}
+
+function nameOf({ name, id }: PeerSummary): string {
+  return name === '' ? id : name
+}
+
+/** What others send is shown as text, and moves no cursor. */
+function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, ' ')
+}
