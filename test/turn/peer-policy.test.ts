@@ -160,12 +160,12 @@ describe('what is configured', () => {
     expect(answers).toEqual([true, false, true, false, true])
   })
 
-  it.each(['0.0.0.0', '0.1.2.3', '::', '224.0.0.1', '255.255.255.255', 'ff02::1'])(
-    'never allows %s: no single host answers there, or this one does',
-    (text) => {
-      expect(new PeerPolicy({ allow: anyone, deny: [] }).allows(ip(text))).toBe(false)
-    },
-  )
+  it.each([
+    ...['0.0.0.0', '0.1.2.3', '::', '224.0.0.1', '255.255.255.255', 'ff02::1'],
+    ...['2001::1', '2001:0:ffff::1', '2002::1', '2002:808:808::1'],
+  ])('never allows %s: no single host answers there, or this one does, or a tunnel', (text) => {
+    expect(new PeerPolicy({ allow: anyone, deny: [] }).allows(ip(text))).toBe(false)
+  })
 
   it('allows loopback by name, in its own spelling alone', () => {
     const policy = new PeerPolicy({ allow: [parseAddressRange('127.0.0.0/8')], deny: [] })
