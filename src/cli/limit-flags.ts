@@ -2,22 +2,16 @@
 
 import type { Command } from 'commander'
 import { defaultLimitsConfig, type LimitsConfig } from '../server/limits-config.ts'
+import { limitsOf } from '../turn/options.ts'
 import { integerBetween, parseByteRate } from './parse-options.ts'
 
-export interface LimitFlags {
-  readonly maxLifetime: number
-  readonly defaultLifetime: number
-  readonly permissionLifetime: number
-  readonly channelLifetime: number
-  readonly nonceLifetime: number
-  readonly maxPermissions: number
-  readonly maxChannels: number
-  readonly userQuota: number
-  readonly totalQuota: number
+type RateName = 'maxBytesPerSecond' | 'userMaxBytesPerSecond' | 'totalMaxBytesPerSecond'
+
+/** The limits by name, but that rates are called as people know them. */
+export interface LimitFlags extends Omit<LimitsConfig, RateName> {
   readonly maxBps: number
   readonly userMaxBps: number
   readonly totalMaxBps: number
-  readonly unauthenticatedRate: number
 }
 
 const seconds = (minimum: number, maximum: number) => integerBetween(minimum, maximum, 'seconds')
@@ -107,19 +101,10 @@ export function addLimitFlags(command: Command): Command {
 }
 
 export function limitsConfigOf(flags: LimitFlags): LimitsConfig {
-  return {
-    maxLifetime: flags.maxLifetime,
-    defaultLifetime: flags.defaultLifetime,
-    permissionLifetime: flags.permissionLifetime,
-    channelLifetime: flags.channelLifetime,
-    nonceLifetime: flags.nonceLifetime,
-    maxPermissions: flags.maxPermissions,
-    maxChannels: flags.maxChannels,
-    userQuota: flags.userQuota,
-    totalQuota: flags.totalQuota,
+  return limitsOf({
+    ...flags,
     maxBytesPerSecond: flags.maxBps,
     userMaxBytesPerSecond: flags.userMaxBps,
     totalMaxBytesPerSecond: flags.totalMaxBps,
-    unauthenticatedRate: flags.unauthenticatedRate,
-  }
+  })
 }

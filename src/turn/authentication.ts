@@ -8,16 +8,15 @@ import type { Random } from '../core/random.ts'
 import type { EpochSeconds, Instant } from '../core/time.ts'
 import type { AddressWords } from '../core/transport-address.ts'
 import { type Attribute, attributes } from '../stun/attributes.ts'
-import { readUint32, writeUint32 } from '../stun/bytes.ts'
 import { checkIntegrity, type IntegrityAlgorithm, type IntegrityKey } from '../stun/integrity.ts'
 import type { Message } from '../stun/message.ts'
 import type { MethodName } from '../stun/methods.ts'
-import { parseNonceCookie } from '../stun/nonce-cookie.ts'
 import { AccessTokens } from './access-token.ts'
 import { type AuthenticatedClient, anyone, type Credential, type KeyAlgorithm } from './credential.ts'
 import type { CredentialStore } from './credentials.ts'
 import { NonceIssuer } from './nonce.ts'
 import { limitsOf, type TurnServerOptions } from './options.ts'
+import { type PasswordChoice, PasswordOffer } from './password-offer.ts'
 import { decodeUsername, withoutTrailingNuls } from './username.ts'
 
 export interface AuthenticationRequest {
@@ -61,8 +60,6 @@ export type AuthenticationFailure =
   | 'bad-token'
   | 'expired'
 
-const algorithmNumbers: Record<KeyAlgorithm, number> = { MD5: 1, 'SHA-256': 2 }
-
 const badRequest: Authentication = { type: 'refused', code: 400, attributes: [] }
 const unexpectedToken: Authentication = {
   type: 'refused',
@@ -76,6 +73,18 @@ const anybody: Authentication = {
   longestLifetime: Number.POSITIVE_INFINITY,
 }
 
+/** What a request is to be checked by. */
+interface Shown {
+  readonly name: Uint8Array | undefined
+  readonly hash: Uint8Array | undefined
+  readonly nonce: Uint8Array
+  readonly token: Uint8Array | undefined
+  readonly choice: PasswordChoice
+}
+
+/** Without a clock whatever can run out has run out. */
+const endOfTime = () => Number.POSITIVE_INFINITY as EpochSeconds
+
 export class Authenticator {
   readonly #realm: Attribute
   readonly #realmBytes: Uint8Array
@@ -83,11 +92,9 @@ export class Authenticator {
   readonly #tokens: AccessTokens | undefined
   readonly #nonces: NonceIssuer
   readonly #epochSeconds: () => EpochSeconds
-  /** What PASSWORD-ALGORITHMS offers, and the value's bytes: four for each, for none has parameters. */
-  readonly #offered: readonly KeyAlgorithm[]
-  readonly #offeredBytes: Uint8Array
+  readonly #passwords: PasswordOffer
   /** What every challenge carries besides REALM and NONCE. */
-  readonly #offers: readonly Attribute[]
+  readonly #offers: Attribute[]
 
   constructor(options: TurnServerOptions, random: Random) {
     const { realm, credentials, tokenKeys = [], serverName = realm } = options
@@ -95,18 +102,18 @@ export class Authenticator {
     this.#realmBytes = new TextEncoder().encode(realm)
     this.#store = credentials
     this.#tokens = tokenKeys.length > 0 ? new AccessTokens(serverName, tokenKeys) : undefined
-    this.#epochSeconds = options.epochSeconds ?? (() => 0 as EpochSeconds)
-    this.#offered = credentials?.algorithms ?? []
-    this.#offeredBytes = encodedAlgorithms(this.#offered)
-    this.#offers = offersOf(this.#offered, this.#tokens === undefined ? undefined : serverName)
+    this.#epochSeconds = options.epochSeconds ?? endOfTime
+    this.#passwords = new PasswordOffer(credentials?.algorithms ?? [])
+    this.#offers = this.#passwords.attributes
+    if (this.#tokens !== undefined) this.#offers.push(['THIRD-PARTY-AUTHORIZATION', serverName])
     this.#nonces = new NonceIssuer(options.nonceKey ?? random.bytes(32), limitsOf(options).nonceLifetime, {
-      passwordAlgorithms: this.#offered.length > 0,
+      passwordAlgorithms: !this.#passwords.isEmpty,
       userAnonymity: credentials?.knowsUserHashes === true && this.#tokens === undefined,
     })
   }
 
   authenticate(request: AuthenticationRequest, now: Instant): Authentication {
-    const { message, method, source, known, found } = request
+    const { message } = request
     if (this.#store === undefined && this.#tokens === undefined) return anybody
     // 1. No integrity: 401.
     if (message.integrityOffset < 0 && message.integritySha256Offset < 0) return challenged(undefined)
@@ -117,12 +124,19 @@ export class Authenticator {
     const realm = message.raw('REALM')
     if ((name ?? hash) === undefined || nonce === undefined || realm === undefined) return badRequest
     // 3. Password algorithms that are not those we have offered: 400, for somebody on the way has changed them.
-    const choice = this.#chosenAlgorithm(message, nonce)
+    const choice = this.#passwords.choiceOf(message, nonce)
     if (choice === undefined) return badRequest
     // A token where none was asked for: RFC 7635 §7.
     const token = message.raw('ACCESS-TOKEN')
     if (token !== undefined && this.#tokens === undefined) return unexpectedToken
     if (!isSame(realm, this.#realmBytes)) return challenged('wrong-realm')
+    return this.#identify(request, { name, hash, nonce, token, choice }, now)
+  }
+
+  /** Steps 4. to 6. */
+  #identify(request: AuthenticationRequest, shown: Shown, now: Instant): Authentication {
+    const { message, method, source, known, found } = request
+    const { name, hash, nonce, token, choice } = shown
     // 4. An unknown user, and 5. a wrong password: 401 both, after the same work.
     const username = name === undefined ? undefined : withoutTrailingNuls(name)
     const algorithm: IntegrityAlgorithm = message.integritySha256Offset >= 0 ? 'sha256' : 'sha1'
@@ -161,23 +175,6 @@ export class Authenticator {
   isProven(message: Message, source: AddressWords, now: Instant): boolean {
     const nonce = message.raw('NONCE')
     return nonce !== undefined && this.#nonces.isValid(nonce, source, now)
-  }
-
-  /** §9.2.4, third step. Undefined is a bad request; no choice at all is MD5. */
-  #chosenAlgorithm(
-    message: Message,
-    nonce: Uint8Array,
-  ): { algorithm: KeyAlgorithm; isExplicit: boolean } | undefined {
-    const list = message.raw('PASSWORD-ALGORITHMS')
-    const choice = message.raw('PASSWORD-ALGORITHM')
-    if (list === undefined && choice === undefined) return unchosen
-    if (parseNonceCookie(String.fromCharCode(...nonce.subarray(0, 13)))?.passwordAlgorithms !== true)
-      return unchosen
-    if (list === undefined || choice === undefined || !isSame(list, this.#offeredBytes)) return undefined
-    if (choice.length !== 4) return undefined
-    const number = readUint32(choice, 0)
-    const algorithm = this.#offered.find((offered) => algorithmNumbers[offered] * 0x10000 === number)
-    return algorithm === undefined ? undefined : { algorithm, isExplicit: true }
   }
 
   #byToken(
@@ -249,8 +246,6 @@ export class Authenticator {
   }
 }
 
-/** Neither PASSWORD-ALGORITHMS nor PASSWORD-ALGORITHM: a client of RFC 5389, or one that acts as such. */
-const unchosen = { algorithm: 'MD5', isExplicit: false } as const
 const nobodysKey = new Uint8Array(16)
 
 function challenged(failure: AuthenticationFailure | undefined): Authentication {
@@ -265,27 +260,6 @@ function isSignedBy(
 ): boolean {
   const key = credential.key(password)
   return key !== undefined && checkIntegrity(message, { algorithm, key })
-}
-
-function encodedAlgorithms(algorithms: readonly KeyAlgorithm[]): Uint8Array {
-  const bytes = new Uint8Array(algorithms.length * 4)
-  algorithms.forEach((algorithm, i) => {
-    writeUint32(bytes, i * 4, algorithmNumbers[algorithm] * 0x10000)
-  })
-  return bytes
-}
-
-function offersOf(algorithms: readonly KeyAlgorithm[], serverName: string | undefined): Attribute[] {
-  const offers: Attribute[] = []
-  if (algorithms.length > 0) {
-    const parameters = new Uint8Array(0)
-    offers.push([
-      'PASSWORD-ALGORITHMS',
-      algorithms.map((name) => ({ algorithm: algorithmNumbers[name], parameters })),
-    ])
-  }
-  if (serverName !== undefined) offers.push(['THIRD-PARTY-AUTHORIZATION', serverName])
-  return offers
 }
 
 function isSame(x: Uint8Array, y: Uint8Array): boolean {

@@ -5,6 +5,7 @@
  */
 
 import { createHmac, timingSafeEqual } from 'node:crypto'
+import { base64Digits } from '../core/base64.ts'
 import type { Instant } from '../core/time.ts'
 import type { AddressWords } from '../core/transport-address.ts'
 import { formatNonceCookie, type SecurityFeatures } from '../stun/nonce-cookie.ts'
@@ -46,7 +47,7 @@ export class NonceIssuer {
   isFresh(nonce: Uint8Array, now: Instant): boolean {
     let issued = 0
     for (let i = 0; i < timeDigits; i++) {
-      issued = issued * 64 + base64.indexOf(String.fromCharCode(nonce[this.#cookie.length + i]!))
+      issued = issued * 64 + base64Digits.indexOf(String.fromCharCode(nonce[this.#cookie.length + i]!))
     }
     const ageSeconds = secondOf(now) - issued
     return ageSeconds >= 0 && ageSeconds < this.#lifetime
@@ -64,9 +65,8 @@ function secondOf(now: Instant): number {
 
 function timeText(second: number): string {
   let text = ''
-  for (let i = timeDigits - 1; i >= 0; i--) text += base64[Math.trunc(second / 64 ** i) % 64]
+  for (let i = timeDigits - 1; i >= 0; i--) text += base64Digits[Math.trunc(second / 64 ** i) % 64]
   return text
 }
 
-const base64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
 const encoder = new TextEncoder()

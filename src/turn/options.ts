@@ -72,7 +72,7 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly tokenKeys?: readonly TokenKey[]
   /** What tokens have to be sealed for; the realm unless given. */
   readonly serverName?: string
-  /** Wall-clock time, asked when a credential may have run out. Needed with credentials or tokens that do. */
+  /** Wall-clock time, asked when a credential may have run out. Without it all that can run out has. */
   readonly epochSeconds?: () => EpochSeconds
   /** 32 random bytes that nonces are made with: the same for all engines that one client may reach. Drawn unless given. */
   readonly nonceKey?: Uint8Array
