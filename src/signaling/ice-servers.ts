@@ -3,8 +3,8 @@
  * peer's name, the password an HMAC-SHA1 over it with the secret that the TURN server shares.
  */
 
-import { createHmac } from 'node:crypto'
 import type { EpochSeconds } from '../core/time.ts'
+import { sharedSecretPassword } from '../turn/shared-secret.ts'
 import type { IceServer } from './protocol.ts'
 
 export interface RestCredentials {
@@ -19,7 +19,7 @@ export function mintCredentials(
   expiry: EpochSeconds,
 ): RestCredentials {
   const username = user === '' ? `${expiry}` : `${expiry}:${user}`
-  return { username, credential: createHmac('sha1', secret).update(username).digest('base64') }
+  return { username, credential: sharedSecretPassword(username, secret) }
 }
 
 /** `urls` may mix `stun:` and `turn:`; only the latter are given credentials. Empty when there are no URLs. */

@@ -47,7 +47,7 @@ export function sharedSecretCredential(
 }
 
 /** The password that the web service hands out with that name. */
-export function sharedSecretPassword(username: string, secret: Uint8Array): string {
+export function sharedSecretPassword(username: string, secret: string | Uint8Array): string {
   return createHmac('sha1', secret).update(username, 'utf8').digest('base64')
 }
 

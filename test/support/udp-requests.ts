@@ -16,9 +16,10 @@ export class UdpRequests {
   readonly #port: number
   #timer: NodeJS.Timeout | undefined
 
-  /** To 127.0.0.1. */
-  constructor(port: number) {
+  /** To 127.0.0.1, from there or from another loopback address. */
+  constructor(port: number, from = '127.0.0.1') {
     this.#port = port
+    this.#socket.bind({ address: from })
   }
 
   async ask(

@@ -176,6 +176,12 @@ describe('The end of a credential', () => {
     expect(client.refresh(short).get('LIFETIME')).toBe(600)
     expect(new RestClient(harness).allocate(short).class).toBe('success')
   })
+
+  it('has come where there is no clock to tell', () => {
+    const credentials = credentialStore({ realm, secrets: [secret] })
+    const client = new RestClient(new TurnHarness({ credentials }))
+    expect(codeOf(client.allocate(text(live)))).toBe(401)
+  })
 })
 
 describe('The quota of a user', () => {
