@@ -171,15 +171,19 @@ export class Flows {
     const bytes = this.#arena.bytes
     const stamp = new Float64Array(1)
     const stampBytes = new Uint8Array(stamp.buffer)
+    const read = new Float64Array(1)
+    const readBytes = new Uint8Array(read.buffer)
+    const start = performance.now()
     const onPacket = (at: number) => {
+      for (let i = 0; i < 8; i++) readBytes[i] = bytes[at + i]!
+      // What a run before this one has sent is not of this one.
+      if (read[0]! < start) return
       received++
       if ((received & 15) !== 0) return
-      for (let i = 0; i < 8; i++) stampBytes[i] = bytes[at + i]!
-      latencies[samples++ & (latencies.length - 1)] = performance.now() - stamp[0]!
+      latencies[samples++ & (latencies.length - 1)] = performance.now() - read[0]!
     }
     const onPeer = (_source: MutableAddressWords, at: number) => onPacket(at)
     const onClient = (_source: MutableAddressWords, at: number) => onPacket(at + 4)
-    const start = performance.now()
     const end = start + seconds * 1000
     let now = start
     let isUp = up !== undefined

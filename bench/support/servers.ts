@@ -61,6 +61,15 @@ export async function startCoturn(core: number | string): Promise<PinnedServer> 
   return pinned('coturn', child, port, () => rmSync(folder, { recursive: true, force: true }))
 }
 
+export async function startRival(core: number | string): Promise<PinnedServer> {
+  const port = await freePort()
+  const child = spawn('taskset', ['-c', `${core}`, process.execPath, 'bench/relay/rival.ts', `${port}`], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await waitFor(child, /"event":"listening"/)
+  return pinned('npm turn-server', child, port, () => {})
+}
+
 function pinned(name: string, child: ChildProcess, port: number, cleanUp: () => void): PinnedServer {
   const pid = child.pid!
   return {
