@@ -3,7 +3,6 @@
  * route for data, and one ordered queue of outputs for everything else.
  */
 
-import { Deadlines } from '../core/deadlines.ts'
 import { unreachable } from '../core/errors.ts'
 import { OutputQueue } from '../core/output-queue.ts'
 import type { Random } from '../core/random.ts'
@@ -12,60 +11,33 @@ import type { Instant } from '../core/time.ts'
 import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { packetKind } from '../stun/demux.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
-import { decodeMessage, type Message } from '../stun/message.ts'
-import type { MethodName } from '../stun/methods.ts'
-import { Allocations, type Expirable } from './allocations.ts'
+import { decodeMessage } from '../stun/message.ts'
 import type { AlternateServer } from './alternate-server.ts'
-import { Answers } from './answers.ts'
-import { Authenticator } from './authentication.ts'
-import { bandwidthOf } from './bandwidth.ts'
 import { BehaviorDiscovery } from './behavior-discovery.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
 import type { Credential } from './credential.ts'
-import { endAllocation, endPeerConnection, endRelayed, endReservation } from './ending.ts'
+import { endAllocation, endReservation } from './ending.ts'
 import { type Holdings, holdingsOf } from './holdings.ts'
 import { IcmpRelaying } from './icmp.ts'
-import { AllocateMethod } from './methods/allocate.ts'
 import { BindingMethod } from './methods/binding.ts'
-import { handleChannelBind } from './methods/channel-bind.ts'
-import { handleConnect } from './methods/connect.ts'
-import { controlOf, handleConnectionBind } from './methods/connection-bind.ts'
-import { handleCreatePermission } from './methods/create-permission.ts'
-import { handleRefresh } from './methods/refresh.ts'
-import { handleResume } from './methods/resume.ts'
-import { MobileAllocations } from './mobile-allocations.ts'
-import { limitsOf, type TurnServerOptions } from './options.ts'
-import { type Outcome, reject } from './outcome.ts'
+import type { TurnServerOptions } from './options.ts'
 import type { ServerOutput } from './outputs.ts'
-import { PeerAccess } from './peer-access.ts'
 import type { ConnectionId } from './peer-connection.ts'
-import { PeerConnections } from './peer-connections.ts'
-import { PendingAuthorizations } from './pending-authorizations.ts'
-import { asksForQuotas, QuotaClaims, type QuotaDecision } from './quota-claims.ts'
-import { quotasOf } from './quotas.ts'
-import { Redirects } from './redirects.ts'
-import { Relays } from './relay-address.ts'
-import { RelayBinder } from './relay-binder.ts'
-import { RelaySockets } from './relay-sockets.ts'
+import type { QuotaDecision } from './quota-claims.ts'
 import { Relaying } from './relaying.ts'
-import type { ServerState, TurnRequest } from './request.ts'
-import { Reservations } from './reservations.ts'
+import type { ServerState } from './request.ts'
+import { Requests } from './requests.ts'
 import type { Route } from './route.ts'
 import { isSendIndication } from './send-indication.ts'
+import { createState } from './server-state.ts'
 import { type ClientTransport, firstRelaySocket, isRelaySocket, isStreamSocket } from './socket-numbers.ts'
 import { TcpRelaying } from './tcp-relaying.ts'
-import { UnauthenticatedAnswers } from './unauthenticated.ts'
-import { unknownAttributes } from './understood-attributes.ts'
 
 export class TurnServer implements Core<ServerOutput> {
   readonly counters = new ServerCounters()
   readonly #state: ServerState
-  readonly #authenticator: Authenticator
-  readonly #unauthenticated: UnauthenticatedAnswers
-  readonly #redirects: Redirects
-  readonly #authorizations: PendingAuthorizations
+  readonly #requests: Requests
   readonly #relaying: Relaying
-  readonly #allocate: AllocateMethod
   readonly #behavior: BehaviorDiscovery
   readonly #binding: BindingMethod
   readonly #icmp: IcmpRelaying
@@ -73,35 +45,13 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #outputs = new OutputQueue<ServerOutput>()
 
   constructor(options: TurnServerOptions, random: Random) {
-    const { counters } = this
-    const limits = limitsOf(options)
-    const outputs = this.#outputs
-    const answers = new Answers(outputs, counters)
-    const deadlines = new Deadlines<Expirable>()
-    const peers = new PeerAccess(options, random)
-    const allocations = new Allocations(deadlines, bandwidthOf(limits, options.shared), random)
-    const reservations = new Reservations(deadlines, random)
-    const quotas = new QuotaClaims(asksForQuotas(options, limits) ? undefined : quotasOf(limits), outputs)
-    const relays = new Relays(options.relays, options.relayPorts)
-    const sockets = new RelaySockets(relays, outputs)
-    const binder = new RelayBinder(relays, sockets, random)
-    const connections = new PeerConnections(deadlines, counters, random)
-    const engine = { options, limits, outputs, answers, deadlines, peers, counters, random }
-    const isOpen = options.credentials === undefined && (options.tokenKeys ?? []).length === 0
-    const canMove = options.mobility === true && !isOpen
-    const mobile = canMove ? new MobileAllocations(allocations, outputs, random) : undefined
-    const held = { allocations, reservations, connections, mobile, quotas, relays, sockets, binder }
-    this.#state = { ...engine, ...held, transports: new Map() }
+    this.#state = createState(options, this.#outputs, this.counters, random)
     this.#behavior = new BehaviorDiscovery(options.alternateAddresses ?? [])
     this.#binding = new BindingMethod(this.#state, this.#behavior)
-    this.#authenticator = new Authenticator(options, random)
-    this.#authorizations = new PendingAuthorizations(deadlines, outputs)
-    this.#redirects = new Redirects(options.alternates ?? [])
-    this.#unauthenticated = new UnauthenticatedAnswers(this.#state, this.#authenticator, random)
+    this.#requests = new Requests(this.#state, random)
     this.#relaying = new Relaying(this.#state, random)
     this.#icmp = new IcmpRelaying(this.#state, random)
     this.#tcp = new TcpRelaying(this.#state)
-    this.#allocate = new AllocateMethod(this.#state, random)
   }
 
   /** Tells of a listening socket. Its address is never a peer, and never a client. */
@@ -124,7 +74,7 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state.transports.delete(socket)
     this.#tcp.streamClosed(socket)
     this.#behavior.streamClosed(socket)
-    this.#authorizations.forgetSocket(socket)
+    this.#requests.streamClosed(socket)
     const allocation = this.#state.allocations.findByClient(socket, client)
     if (allocation === undefined) return
     const { mobility } = allocation
@@ -134,7 +84,7 @@ export class TurnServer implements Core<ServerOutput> {
 
   /** From now on new allocations are made there, in turns, and not here; here again if there are none. */
   redirectTo(alternates: readonly AlternateServer[]): void {
-    this.#redirects.set(alternates)
+    this.#requests.redirectTo(alternates)
   }
 
   /** Whether there is an allocation on that five-tuple, or one is being made. */
@@ -189,12 +139,12 @@ export class TurnServer implements Core<ServerOutput> {
 
   /** The socket that 'bind-relay' or 'listen-relay' asked for is bound. */
   relayBound(socket: SocketId, now: Instant): void {
-    this.#allocate.bound(socket, now)
+    this.#requests.allocate.bound(socket, now)
   }
 
   /** The socket could not be bound. `reason` is the system's code, such as EADDRINUSE. */
   relayFailed(socket: SocketId, reason: string, now: Instant): void {
-    this.#allocate.failed(socket, reason, now)
+    this.#requests.allocate.failed(socket, reason, now)
   }
 
   /**
@@ -214,11 +164,7 @@ export class TurnServer implements Core<ServerOutput> {
 
   /** Who 'authorize' asked for has these credentials, any of which will do; none is "no such user". */
   authorized(id: number, credentials: readonly Credential[], now: Instant): void {
-    const pending = this.#authorizations.take(id)
-    const message = pending === undefined ? undefined : decodeMessage(pending.bytes)
-    if (pending === undefined || message === undefined || typeof message === 'string') return
-    const { method } = message
-    if (method !== undefined) this.#handleRequest(message, method, pending, now, credentials)
+    this.#requests.authorized(id, credentials, now)
   }
 
   /** What 'claim-quota' asked for is decided; `userId` and `count` are as they were asked for. */
@@ -232,34 +178,7 @@ export class TurnServer implements Core<ServerOutput> {
   }
 
   handleTimeout(now: Instant): void {
-    const state = this.#state
-    for (;;) {
-      const due = state.deadlines.takeDue(now)
-      switch (due?.kind) {
-        case undefined:
-          return
-        case 'relayed':
-          endRelayed(state, due.allocation, [due], 'expired')
-          break
-        case 'reservation':
-          endReservation(state, due)
-          break
-        case 'permission':
-          state.allocations.forgetPermission(due)
-          break
-        case 'channel':
-          state.allocations.forgetChannel(due)
-          break
-        case 'peer-connection':
-          endPeerConnection(state, due)
-          break
-        case 'authorization':
-          this.#authorizations.forget(due)
-          break
-        default:
-          unreachable(due)
-      }
-    }
+    this.#requests.handleTimeout(now)
   }
 
   pollTimeout(): Instant | undefined {
@@ -294,7 +213,7 @@ export class TurnServer implements Core<ServerOutput> {
     if (message.class !== 'request' || method === undefined) return this.#drop('unexpected-message')
     switch (method) {
       case 'Binding':
-        if (this.#unauthenticated.admits(datagram.socket, source, now)) {
+        if (this.#requests.admits(datagram.socket, source, now)) {
           this.#binding.handle(message, datagram.socket, TransportAddress.from(source))
         }
         return undefined
@@ -302,12 +221,12 @@ export class TurnServer implements Core<ServerOutput> {
       case 'Refresh':
       case 'CreatePermission':
       case 'ChannelBind':
-        this.#handleRequest(message, method, datagram, now)
+        this.#requests.handle(message, method, datagram, now)
         return undefined
       case 'Connect':
       case 'ConnectionBind':
         if (this.#state.options.tcpRelay !== true) return this.#drop('unexpected-message')
-        this.#handleRequest(message, method, datagram, now)
+        this.#requests.handle(message, method, datagram, now)
         return undefined
       case 'Send':
       case 'Data':
@@ -315,83 +234,6 @@ export class TurnServer implements Core<ServerOutput> {
         return this.#drop('unexpected-message')
       default:
         return unreachable(method)
-    }
-  }
-
-  #handleRequest(
-    message: Message,
-    method: MethodName,
-    from: Pick<Datagram, 'socket' | 'source'>,
-    now: Instant,
-    found?: readonly Credential[],
-  ): void {
-    const { socket, source } = from
-    // What is over by now is gone, however late the timer: a number or a port may be asked for that it held.
-    this.handleTimeout(now)
-    const known =
-      method === 'ConnectionBind'
-        ? controlOf(message, this.#state)
-        : this.#state.allocations.findByClient(socket, source)
-    const authentication = this.#authenticator.authenticate({ message, method, source, known, found }, now)
-    const reply = {
-      socket,
-      client: TransportAddress.from(source),
-      method,
-      transactionId: message.transactionId.slice(),
-    }
-    switch (authentication.type) {
-      case 'authenticated': {
-        const { credential, key, longestLifetime } = authentication
-        const { username } = credential
-        const request = { ...reply, key, message, username, credential, longestLifetime, now }
-        this.#state.answers.answer(request, this.#dispatch(request))
-        return
-      }
-      case 'asked':
-        this.#authorizations.ask(message, from, authentication, now)
-        return
-      case 'refused':
-      case 'challenged':
-        this.#unauthenticated.answer(message, reply, authentication, now)
-        return
-      default:
-        unreachable(authentication)
-    }
-  }
-
-  #dispatch(request: TurnRequest): Outcome {
-    const { message, method } = request
-    if (message.malformed() !== undefined) return reject(400)
-    const unknown = unknownAttributes(
-      message,
-      method,
-      method === 'Allocate' ? this.#allocate.understands(message) : [],
-    )
-    if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
-    const ticket = method === 'Refresh' ? message.get('MOBILITY-TICKET') : undefined
-    if (ticket !== undefined) return handleResume(request, ticket, this.#state)
-    if (method === 'ConnectionBind') return handleConnectionBind(request, this.#state)
-    const allocation = this.#state.allocations.findByClient(request.socket, request.client)
-    if (method === 'Allocate') {
-      const transport = this.#state.transports.get(request.socket) ?? 'udp'
-      const elsewhere = allocation === undefined ? this.#redirects.redirect(request, transport) : undefined
-      return elsewhere ?? this.#allocate.handle(request)
-    }
-    if (allocation === undefined || allocation.state !== 'active') return reject(437)
-    if (!request.credential.isSameOwner(allocation.credential)) return reject(441)
-    allocation.credential = request.credential
-    const known = { ...request, allocation }
-    switch (method) {
-      case 'Refresh':
-        return handleRefresh(known, this.#state)
-      case 'CreatePermission':
-        return handleCreatePermission(known, this.#state)
-      case 'ChannelBind':
-        return handleChannelBind(known, this.#state)
-      case 'Connect':
-        return handleConnect(known, this.#state)
-      default:
-        return { type: 'silence' }
     }
   }
 
