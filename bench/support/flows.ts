@@ -36,6 +36,8 @@ export interface TrafficOptions {
   /** Packets that a flow sends in a row. */
   readonly burst: number
   readonly seconds: number
+  /** Ends the run earlier, when so many packets have arrived. */
+  readonly packets?: number
   /** Packets per second in all; 0 is as fast as what was sent comes back: never more than `window` under way. */
   readonly rate: number
   readonly window?: number
@@ -158,7 +160,7 @@ export class Flows {
   }
 
   run(options: TrafficOptions): TrafficResult {
-    const { direction, burst, seconds, rate } = options
+    const { direction, burst, seconds, rate, packets = Number.POSITIVE_INFINITY } = options
     const window = options.window ?? 1024
     const { server, payload } = this.#options
     const up = direction !== 'down' ? this.#client.prepare(batch, 4 + payload) : undefined
@@ -187,7 +189,7 @@ export class Flows {
     const end = start + seconds * 1000
     let now = start
     let isUp = up !== undefined
-    while (now < end) {
+    while (now < end && received < packets) {
       now = performance.now()
       const allowed =
         rate > 0

@@ -56,11 +56,22 @@ export function loadLibc(): Libc | string {
 
 let loaded: Libc | string | undefined
 
+/** Node says at the first use, in each thread, that node:ffi is experimental: to an operator who cannot help it. */
+function withoutWarnings<Result>(use: () => Result): Result {
+  const { emitWarning } = process
+  process.emitWarning = () => {}
+  try {
+    return use()
+  } finally {
+    process.emitWarning = emitWarning
+  }
+}
+
 function load(): Libc | string {
   if (process.platform !== 'linux') return `no Linux but ${process.platform}`
   if (process.arch !== 'x64' && process.arch !== 'arm64') return `no structure layouts for ${process.arch}`
   try {
-    const ffi = createRequire(import.meta.url)('node:ffi') as typeof Ffi
+    const ffi = withoutWarnings(() => createRequire(import.meta.url)('node:ffi') as typeof Ffi)
     const { functions } = ffi.dlopen(null, signatures)
     const errnoView = new Int32Array(ffi.toArrayBuffer(functions.__errno_location(), 4, false))
     return {

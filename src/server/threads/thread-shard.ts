@@ -30,11 +30,7 @@ export class ThreadShard {
     this.#log = log
     this.#ledger = ledger
     this.#member = ledger.join()
-    this.#worker = new Worker(entry, {
-      workerData: pack(data),
-      // node:ffi says at its first use that it is experimental: once for each thread, to the operator who cannot help it.
-      execArgv: [...process.execArgv, '--disable-warning=ExperimentalWarning'],
-    })
+    this.#worker = new Worker(entry, { workerData: pack(data) })
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
     this.#worker.once('exit', () => ledger.leave(this.#member))
   }
