@@ -45,12 +45,10 @@ export class TurnClock implements Clock {
     this.#now = this.#source.now()
   }
 
-  /** Milliseconds until the next timer is due, rounded up; -1 when there is none. */
+  /** Milliseconds from the beginning of the turn until the next timer is due, rounded up; -1 when there is none. */
   get untilNext(): number {
     const { next } = this.#timers
-    return next === undefined
-      ? -1
-      : Math.min(Math.max(Math.ceil(next - this.#source.now()), 0), longestWaitMs)
+    return next === undefined ? -1 : Math.min(Math.max(Math.ceil(next - this.#now), 0), longestWaitMs)
   }
 
   runDue(): void {

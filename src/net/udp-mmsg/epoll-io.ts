@@ -89,7 +89,7 @@ export class EpollIo implements Io {
     this.#nextSlot = 0
   }
 
-  turn(timeoutMs: number): void {
+  turn(timeoutMs: number, _gatherUs: number): void {
     this.flush()
     const count = this.#libc.epoll_wait(this.#epoll, this.#eventListPointer, eventCapacity, timeoutMs)
     this.#events.woken()

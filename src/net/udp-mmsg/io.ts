@@ -13,8 +13,11 @@ export interface Io {
   close(socket: MmsgSocket): void
   /** Sends all that the outbox holds. The slots are free again. */
   flush(): void
-  /** Sends, waits for at most that long (-1: for ever), hands in what has come, and sends what came of it. */
-  turn(timeoutMs: number): void
+  /**
+   * Sends, waits for at most that long (-1: for ever) and hands in what has come. It may wait for more to come for as
+   * long as `gatherUs`, so that it wakes up less often.
+   */
+  turn(timeoutMs: number, gatherUs: number): void
   stop(): void
 }
 

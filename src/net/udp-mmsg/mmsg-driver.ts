@@ -20,6 +20,7 @@ import { ErrorQueue } from './error-queue.ts'
 import type { Io, IoEvents } from './io.ts'
 import type { Libc } from './libc.ts'
 import { Outbox, suits } from './outbox.ts'
+import { Pace } from './pace.ts'
 import { RingIo } from './ring-io.ts'
 import { Slots, slot, slotArenaBytes } from './slots.ts'
 import { readSocketAddress } from './socket-address.ts'
@@ -68,6 +69,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   #roomFrom = 0
   /** What is to be told after the call that caused it has returned. */
   #deferred: (() => void)[] = []
+  readonly #pace = new Pace()
   #isCalled = false
   #receivedBefore = 0
 
@@ -195,7 +197,8 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     this.#isCalled = false
     do {
       const isWaiting = this.#runDeferred()
-      this.#io.turn(isWaiting || forMs === 0 ? 0 : shorter(clock.untilNext, wasBusy ? forMs : -1))
+      const waitMs = isWaiting || forMs === 0 ? 0 : shorter(clock.untilNext, wasBusy ? forMs : -1)
+      this.#io.turn(waitMs, this.#pace.gatherUs)
       clock.runDue()
       if (isWaiting) break
     } while (!this.#isCalled && clock.now() < end)
@@ -213,6 +216,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
 
   woken(): void {
     this.clock.update()
+    this.#pace.update(this.counters.received, this.clock.now())
     this.#copied = 0
   }
 

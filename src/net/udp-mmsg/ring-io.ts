@@ -28,6 +28,9 @@ const sendFlags = c.MSG_DONTWAIT | c.MSG_NOSIGNAL
 /** Of these only failures are told. */
 const skipSuccess = r.IOSQE_CQE_SKIP_SUCCESS << 8
 
+/** Limit: results that are waited for when there is time to gather them. */
+const gatherCount = 64
+
 /** In place of a socket's index: what a result is about. */
 const kind = { wakeUp: -1, ignored: -2, send: -3 } as const
 
@@ -143,12 +146,12 @@ export class RingIo implements Io {
     this.#outbox.clear()
   }
 
-  turn(timeoutMs: number): void {
+  turn(timeoutMs: number, gatherUs: number): void {
     this.#writeSends()
     this.#writeClosings()
     this.#refill()
     this.#writeReceives()
-    this.#ring.enter(this.#erring.length > 0 ? 0 : timeoutMs, 1, 0)
+    this.#ring.enter(this.#erring.length > 0 ? 0 : timeoutMs, gatherCount, gatherUs)
     this.#events.woken()
     this.#readResults()
   }
@@ -182,6 +185,7 @@ export class RingIo implements Io {
 
   /** A socket's port is free when its requests have gone. */
   #writeClosings(): void {
+    if (this.#closing.length === 0) return
     for (const fd of this.#closing) {
       const flags = r.IORING_ASYNC_CANCEL_ALL | r.IORING_ASYNC_CANCEL_FD
       this.#write(r.IORING_OP_ASYNC_CANCEL | skipSuccess, fd, -1, 0, flags, kind.ignored, 0, 0)
@@ -204,6 +208,7 @@ export class RingIo implements Io {
       )
       this.#isWakeUpArmed = true
     }
+    if (this.#idle.length === 0) return
     for (const socket of this.#idle) {
       if (this.#sockets.atPlace(socket.index, socket.generation) !== socket) continue
       this.#write(
@@ -263,8 +268,9 @@ export class RingIo implements Io {
     for (let left = ring.available; left > 0; left--) this.#readResult(ring.take())
     this.#isReading = false
     ring.release()
-    for (const socket of this.#erring) this.#events.socketError(socket)
-    this.#erring.length = 0
+    if (this.#erring.length > 0) {
+      for (const socket of this.#erring.splice(0)) this.#events.socketError(socket)
+    }
   }
 
   #readSendFailures(): void {
