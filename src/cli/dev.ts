@@ -57,7 +57,7 @@ ${page === undefined ? '' : `\n  A page to try it with: http://${page}/\n`}
     turnutils_stunclient -p ${port} ${ip}
         how this server sees you
     turnutils_uclient -y -c -p ${port} ${login} ${ip}
-        relays 1,000 packets between two clients
+        relays ten packets between two clients, and counts the lost
     npm start -- --help
         every flag; npm start without --dev is "turnpike serve"
 

@@ -129,13 +129,13 @@ async function serve(flags: ServeFlags): Promise<void> {
   const server = await startServer(config, host, log)
   const site = await openSite(flags, config, server, host, log)
   process.stdout.on('error', () => {})
-  if (devUser !== undefined) {
-    process.stderr.write(devScreen(server.listeners[0]!.address, devUser, site?.address))
-  }
   // Whoever reads the line may send the signal at once.
   const closed = closedBySignal(server)
   process.stdout.write(`${JSON.stringify(listeningEvent(server, flags.relayPorts, site))}\n`)
   const demo = devUser === undefined || site === undefined ? undefined : await startDemo(site, log)
+  if (devUser !== undefined) {
+    process.stderr.write(devScreen(server.listeners[0]!.address, devUser, site?.address))
+  }
   await closed
   await demo?.close()
   await site?.close()
