@@ -6,10 +6,11 @@
 
 import type { Random } from '../core/random.ts'
 import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
-import { earliest, type Instant, instant, later } from '../core/time.ts'
+import { earliest, type Instant, later } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
+import { readUint32 } from '../stun/bytes.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
-import { decodeMessage, type Message } from '../stun/message.ts'
+import { decodeMessage, headerBytes, type Message, magicCookie } from '../stun/message.ts'
 import { mapAddresses } from './address-mapping.ts'
 import type { CandidateDescription } from './candidate.ts'
 import { type IceCredentials, type IceDescription, newCredentials } from './credentials.ts'
@@ -22,6 +23,7 @@ import type { IceOutput, IceState, PairSummary } from './outputs.ts'
 import { RemoteCandidates, type RemoteCandidateVerdict } from './remote-candidates.ts'
 import { localUfragOf, Responder } from './responder.ts'
 import { type IceRole, otherRole } from './role.ts'
+import { Scheduler } from './scheduler.ts'
 import type { SendPath } from './send-path.ts'
 import { type IceDropReason, Session } from './session.ts'
 import { type IceStats, statsOf, summaryOf } from './stats.ts'
@@ -35,10 +37,10 @@ export class IceAgent implements Core<IceOutput> {
   readonly #session: Session
   readonly #responder: Responder
   readonly #generations: Generations
+  readonly #scheduler: Scheduler
   readonly #remoteCandidates: RemoteCandidates
   /** What has been gathered and is still there, to be told again after a restart. */
   #gathered: GatheredCandidate[] = []
-  #nextCheckAt: Instant = instant(Number.NEGATIVE_INFINITY)
   #state: IceState = 'new'
   readonly #toldPaths: (SendPath | undefined)[] = []
 
@@ -48,6 +50,7 @@ export class IceAgent implements Core<IceOutput> {
     this.#generations = new Generations(session, options.credentials ?? newCredentials(random), () =>
       this.#switchRole('response'),
     )
+    this.#scheduler = new Scheduler(session, this.#generations)
     this.#remoteCandidates = new RemoteCandidates(session)
     this.#responder = new Responder(session, {
       switchRole: () => this.#switchRole('request'),
@@ -78,6 +81,7 @@ export class IceAgent implements Core<IceOutput> {
 
   /** Where to send user data now; undefined: nowhere. The same object for as long as the path is the same. */
   sendPath(stream = 0, component = 1): SendPath | undefined {
+    if (this.#state === 'closed') return undefined
     return this.#generations.active.generation.set.lists[stream]?.component(component)?.path
   }
 
@@ -210,7 +214,7 @@ export class IceAgent implements Core<IceOutput> {
   /** 'data' has to be delivered by the driver; everything else has been dealt with. */
   handleDatagram(datagram: Datagram, now: Instant): InputVerdict {
     if (datagram.end <= datagram.start || this.#state === 'closed') return this.#session.drop('not-stun')
-    if (datagram.bytes[datagram.start]! > 3) return this.#handleData(datagram, now)
+    if (!isStun(datagram)) return this.#handleData(datagram, now)
     const message = decodeMessage(datagramBytes(datagram))
     if (typeof message === 'string') return this.#session.drop('not-stun')
     const hasFingerprint = message.fingerprintOffset >= 0
@@ -230,9 +234,7 @@ export class IceAgent implements Core<IceOutput> {
 
   pollTimeout(): Instant | undefined {
     if (this.#state === 'closed') return undefined
-    const next = earliest(this.#generations.nextDeadline, this.#hasWork ? this.#nextSlot : undefined)
-    const { pacer } = this.#session.options
-    return earliest(next, this.#generations.hasNominations ? pacer.freeAt : undefined)
+    return earliest(this.#generations.nextDeadline, this.#scheduler.nextDeadline)
   }
 
   poll(): IceOutput | undefined {
@@ -249,15 +251,6 @@ export class IceAgent implements Core<IceOutput> {
 
   get #newest(): Generation {
     return this.#generations.newest.generation
-  }
-
-  get #hasWork(): boolean {
-    const { remote, set } = this.#newest
-    return remote !== undefined && !this.#session.options.lite && set.hasWork
-  }
-
-  get #nextSlot(): Instant {
-    return instant(Math.max(this.#session.options.pacer.freeAt, this.#nextCheckAt))
   }
 
   #handleMessage(message: Message, { socket, source }: Datagram, now: Instant): 'stun' | 'dropped' {
@@ -297,37 +290,10 @@ export class IceAgent implements Core<IceOutput> {
   #settle(now: Instant, mayCheck = false): void {
     if (this.#state === 'closed') return
     for (const live of this.#generations.all) live.update(now)
-    if (mayCheck) this.#checkIfDue(now)
+    if (mayCheck) this.#scheduler.run(now)
     this.#generations.cutOver(now)
     this.#tellPaths()
     this.#tellState()
-  }
-
-  /** One check for each Ta (RFC 8445 §6.1.4.2). */
-  #checkIfDue(now: Instant): void {
-    const { pacer } = this.#session.options
-    // Deviation: RFC 8445 §14.2 has nominations wait for Ta too. They go over a path that is open already, and wait for what
-    // all agents together keep to.
-    if (this.#generations.hasNominations && pacer.freeAt <= now) {
-      this.#generations.nominateNext(now)
-      this.#tookSlot(now)
-    }
-    if (!this.#hasWork || this.#nextSlot > now) return
-    const live = this.#generations.newest
-    const { set, pacingMs } = live.generation
-    for (const list of set.inTurn()) {
-      if (!live.checkNext(list, now)) continue
-      set.tookTurn(list)
-      this.#tookSlot(now)
-      return
-    }
-    // Nothing that the policy wants to check yet.
-    this.#nextCheckAt = later(now, pacingMs)
-  }
-
-  #tookSlot(now: Instant): void {
-    this.#session.options.pacer.take(now)
-    this.#nextCheckAt = later(now, this.#newest.pacingMs)
   }
 
   #tellPaths(): void {
@@ -389,4 +355,9 @@ export class IceAgent implements Core<IceOutput> {
       if (early.ufrag === generation.remote?.ufrag) incoming.accept(early, undefined, now)
     }
   }
+}
+
+/** By the first byte (RFC 7983 §7), and the magic cookie: data of other kinds may begin as it likes. */
+function isStun({ bytes, start, end }: Datagram): boolean {
+  return bytes[start]! <= 3 && end - start >= headerBytes && readUint32(bytes, start + 4) === magicCookie
 }

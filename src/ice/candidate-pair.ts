@@ -59,7 +59,7 @@ export class CandidatePair {
   isNominating = false
   /** The check that a response or a timeout decides about; older ones have been cancelled. */
   check: PendingCheck | undefined
-  /** In the triggered-check queue. */
+  /** In the triggered-check queue; a valid pair is there to be probed. */
   isQueued = false
   /** An authenticated packet has come from there: data from there is the peer's. */
   isAuthenticated = false
@@ -111,6 +111,11 @@ export class CandidatePair {
 
   get isRelayed(): boolean {
     return this.local.type === 'relay' || this.remote.type === 'relay'
+  }
+
+  /** What the networks on both sides cost, as they say themselves. */
+  get networkCost(): number {
+    return (this.local.networkCost ?? 0) + (this.remote.networkCost ?? 0)
   }
 
   /** Consent that is lost comes back by a restart only (RFC 7675 §5.1). */

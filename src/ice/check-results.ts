@@ -69,7 +69,7 @@ export class CheckResults implements CheckListener {
     detail: string | undefined,
     now: Instant,
   ): void {
-    if (check.kind === 'consent' || !this.#generation.listOf(pair).pairs.includes(pair)) return
+    if (check.isOnce || !this.#generation.listOf(pair).pairs.includes(pair)) return
     this.#actions.failed(pair, failure, detail, now)
   }
 

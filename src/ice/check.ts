@@ -17,8 +17,11 @@ export const minimumRtoMs = 500
 /** From the first transmission to giving up, with the smallest RTO: 39.5 s. */
 export const checkTimeoutMs = (2 ** (maxTransmissions - 1) - 1 + lastWaitFactor) * minimumRtoMs
 
-/** 'consent' is sent once (RFC 7675 §5.1); the others are retransmitted. */
-export type CheckKind = 'check' | 'nomination' | 'consent'
+/**
+ * 'check' and 'nomination' are retransmitted, and fail their pair. 'consent' is sent once (RFC 7675 §5.1), and so is a
+ * 'probe': whether a valid pair that is not in use is still alive.
+ */
+export type CheckKind = 'check' | 'nomination' | 'consent' | 'probe'
 
 export class Check implements Expiring, PendingCheck {
   deadline: Instant = instant(0)
@@ -61,6 +64,11 @@ export class Check implements Expiring, PendingCheck {
   get waitMs(): number {
     if (this.transmissions >= maxTransmissions) return this.rtoMs * lastWaitFactor
     return this.rtoMs * 2 ** (this.transmissions - 1)
+  }
+
+  /** Nothing follows from its failure. */
+  get isOnce(): boolean {
+    return this.kind === 'consent' || this.kind === 'probe'
   }
 
   get isExhausted(): boolean {

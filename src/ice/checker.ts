@@ -64,7 +64,7 @@ export class Checker {
       this.#generation.remoteKey!,
     )
     const id = transactionKey(transactionId)
-    const rtoMs = kind === 'consent' ? minimumRtoMs : this.#rtoMs()
+    const rtoMs = kind === 'consent' || kind === 'probe' ? minimumRtoMs : this.#rtoMs()
     const check = new Check(id, kind, pair, role, nomination, bytes, now, rtoMs)
     this.#checks.set(id, check)
     this.#deadlines.schedule(check, later(now, this.#firstWaitMs(check)))
@@ -112,7 +112,7 @@ export class Checker {
     for (;;) {
       const check = this.#deadlines.takeDue(now)
       if (check === undefined) return
-      if (check.isCancelled || check.kind === 'consent' || check.isExhausted || this.#isReliable(check)) {
+      if (check.isCancelled || check.isOnce || check.isExhausted || this.#isReliable(check)) {
         this.#checks.delete(check.id)
         if (!check.isCancelled) this.#fail(check, 'timeout', check.pair.failureDetail, now)
         continue
@@ -134,7 +134,7 @@ export class Checker {
 
   /** A consent check that fails is one that was not answered: only time takes consent away (RFC 7675 §5.1). */
   #fail(check: Check, failure: PairFailure, detail: string | undefined, now: Instant): void {
-    if (check.isCancelled || check.kind === 'consent') return
+    if (check.isCancelled || check.isOnce) return
     this.#listener.failed(check.pair, check, failure, detail, now)
   }
 
@@ -148,7 +148,7 @@ export class Checker {
   }
 
   #firstWaitMs(check: Check): number {
-    if (check.kind === 'consent') return this.#session.options.consentExpiryMs
+    if (check.isOnce) return this.#session.options.consentExpiryMs
     return this.#isReliable(check) ? checkTimeoutMs : check.waitMs
   }
 

@@ -16,7 +16,7 @@ export interface ConsentActions {
   /** The pair must not be used any more. */
   expired(pair: CandidatePair, now: Instant): void
   /** Other pairs of the component should show whether they are alive. */
-  probe(component: Component, now: Instant): void
+  probe(component: Component): void
 }
 
 /** Limit: RFC 7675 §5.1. */
@@ -45,6 +45,7 @@ export class Consent {
       const { sending } = component
       if (sending === undefined) continue
       next = earliest(next, component.nextConsentAt)
+      next = earliest(next, component.nextProbeAt)
       next = earliest(next, this.#expiryOf(sending, component))
       next = earliest(next, this.#suspectAt(component))
       next = earliest(next, this.#silentAt(component))
@@ -57,6 +58,8 @@ export class Consent {
     if (this.#session.options.lite) return
     for (const component of this.#generation.components) {
       if (component.sending !== undefined) component.nextConsentAt ??= later(now, this.#intervalMs())
+      if (this.#hasSpares(component)) component.nextProbeAt ??= later(now, this.#session.options.probeMs)
+      else component.nextProbeAt = undefined
     }
   }
 
@@ -83,14 +86,26 @@ export class Consent {
     const silentAt = this.#silentAt(component)
     if (silentAt !== undefined && silentAt <= now) {
       component.isSilent = true
-      this.#actions.probe(component, now)
+      this.#actions.probe(component)
     } else this.#suspect(pair, component, now)
+    if (component.nextProbeAt !== undefined && component.nextProbeAt <= now) {
+      component.nextProbeAt = undefined
+      this.#actions.probe(component)
+    }
     if (component.nextConsentAt !== undefined && component.nextConsentAt <= now) {
       component.nextConsentAt = later(now, this.#intervalMs())
       component.askedAt = now
       this.#ask(pair, now)
-      if (component.isSilent) this.#actions.probe(component, now)
+      if (component.isSilent) this.#actions.probe(component)
     }
+  }
+
+  /** Valid pairs that are not in use, and could be: their round-trip times, NAT bindings and consent are kept fresh. */
+  #hasSpares({ sending, stream, id }: Component): boolean {
+    if (sending === undefined || !this.#generation.canRenominate) return false
+    return this.#generation.set.lists[stream]!.pairs.some(
+      (pair) => pair !== sending && pair.component === id && pair.isValid,
+    )
   }
 
   #suspect(pair: CandidatePair, component: Component, now: Instant): void {
@@ -98,7 +113,7 @@ export class Consent {
     if (suspectAt === undefined || suspectAt > now) return
     component.askedAt = now
     this.#actions.sendConsent(pair, now)
-    this.#actions.probe(component, now)
+    this.#actions.probe(component)
   }
 
   #ask(pair: CandidatePair, now: Instant): void {

@@ -49,6 +49,8 @@ export class Generation {
   readonly foundations = new Foundations()
   /** Checks that came before the peer's credentials. */
   readonly early: EarlyCheck[] = []
+  /** Pairs that the policy has not seen yet. */
+  hasNewPairs = false
   hasAllLocals = false
   hasAllRemotes = false
   /** RFC 8863: until then no checklist fails; undefined before the peer's credentials are there. */
@@ -213,6 +215,7 @@ export class Generation {
     if (!this.#makeRoom(pair)) return undefined
     pair.state = this.set.stateOfNew(pair, list)
     list.insert(pair)
+    this.hasNewPairs = true
     if (socket !== undefined) this.attach(pair, socket)
     return pair
   }

@@ -12,6 +12,7 @@ import type { IceCredentials } from './credentials.ts'
 import { Generation } from './generation.ts'
 import { IncomingChecks } from './incoming-checks.ts'
 import { concludeLiteOnly } from './lite.ts'
+import type { PathReason } from './outputs.ts'
 import { Selection } from './selection.ts'
 import type { Session } from './session.ts'
 import { summaryOf } from './stats.ts'
@@ -45,8 +46,6 @@ export class LiveGeneration {
       opened: (pair, now) => this.checker.send(pair, 'check', undefined, now),
       failed: (pair, failure, detail, now) => this.failPair(pair, failure, detail, now),
     })
-    // Deviation: RFC 8445 §14.2 paces these checks like others. Pacing spares NATs new bindings and networks bursts; a
-    // nomination makes no binding, is one packet in a session, and would come Ta late for nothing.
     this.selection = new Selection(session, generation, {
       sendNomination: (pair, value) => this.#nominations.push({ pair, value }),
       discard: (pair) => this.#discard(pair),
@@ -54,7 +53,7 @@ export class LiveGeneration {
     this.consent = new Consent(session, generation, {
       sendConsent: (pair, now) => this.#sendConsent(pair, now),
       expired: (pair, now) => this.#loseConsent(pair, 'consent-expired', now),
-      probe: (component, now) => this.#probe(component, now),
+      probe: (component) => this.#probe(component),
     })
     this.incoming = new IncomingChecks(session, generation, this.selection, this.consent)
   }
@@ -73,6 +72,7 @@ export class LiveGeneration {
   /** Draws the conclusions of whatever has changed. */
   update(now: Instant): void {
     if (this.generation.isLiteOnly) concludeLiteOnly(this.#session, this.generation, this.selection, now)
+    if (this.generation.hasNewPairs) this.#prune(now)
     this.selection.update(now)
     this.consent.update(now)
     this.#judge(now)
@@ -112,8 +112,9 @@ export class LiveGeneration {
     const { set } = this.generation
     set.begin()
     for (let pair = list.takeTriggered(); pair !== undefined; pair = list.takeTriggered()) {
-      if (pair.state !== 'waiting') continue
-      this.#check(pair, now)
+      if (pair.state === 'succeeded') this.checker.send(pair, 'probe', undefined, now)
+      else if (pair.state === 'waiting') this.#check(pair, now)
+      else continue
       return true
     }
     if (!list.pairs.some((pair) => pair.state === 'waiting')) set.thaw(list)
@@ -130,8 +131,14 @@ export class LiveGeneration {
   failPair(pair: CandidatePair, failure: PairFailure, detail: string | undefined, now: Instant): void {
     if (pair.state === 'failed') return
     this.generation.fail(pair, failure, detail)
-    this.selection.lost(pair, 'pair-lost', now)
+    this.#lost(pair, 'pair-lost', now)
     this.#session.outputs.push({ type: 'pair-failed', pair: summaryOf(pair) })
+  }
+
+  #lost(pair: CandidatePair, reason: PathReason, now: Instant): void {
+    this.selection.lost(pair, reason, now)
+    const component = this.generation.componentOf(pair)
+    if (component?.lostAt !== undefined) this.#probe(component)
   }
 
   /** A socket is gone, and everything with it. */
@@ -161,10 +168,29 @@ export class LiveGeneration {
     this.checker.send(pair, 'consent', repeats ? pair.nomination : undefined, now)
   }
 
-  #probe({ sending, stream, id }: Component, now: Instant): void {
-    for (const pair of this.generation.set.lists[stream]!.pairs) {
-      if (pair !== sending && pair.component === id && pair.isValid) {
-        this.checker.send(pair, 'consent', undefined, now)
+  /**
+   * What is valid besides the pair in use has to show that it is alive. If that is silent or lost, also what was not checked
+   * any more when it was nominated gets its chance.
+   */
+  #probe(component: Component): void {
+    const list = this.generation.listOf(component)
+    const isInNeed = component.isSilent || component.lostAt !== undefined
+    for (const pair of list.pairsOf(component)) {
+      if (pair === component.sending) continue
+      if (isInNeed && pair.failure === 'pruned') {
+        pair.failure = undefined
+        pair.state = 'waiting'
+      } else if (pair.isValid) list.enqueue(pair)
+    }
+  }
+
+  /** What the policy has no use for. */
+  #prune(now: Instant): void {
+    this.generation.hasNewPairs = false
+    for (const component of this.generation.components) {
+      const view = this.selection.view(component, now)
+      for (const pair of this.#session.options.policy.prune(view)) {
+        if (!pair.isNominated && !pair.isNominating && pair !== component.sending) this.#discard(pair)
       }
     }
   }
@@ -178,7 +204,7 @@ export class LiveGeneration {
     pair.consentUntil = undefined
     // A lite agent has asked for no consent, and takes up again with a peer that comes back.
     this.generation.fail(pair, this.#session.options.lite ? 'timeout' : failure)
-    this.selection.lost(pair, failure, now)
+    this.#lost(pair, failure, now)
     this.#session.outputs.push({ type: 'pair-failed', pair: summaryOf(pair) })
     this.selection.update(now)
     if (!this.generation.hasPaths) {

@@ -33,6 +33,8 @@ export interface IceAgentOptions {
   readonly consentExpiryMs?: number
   /** Tr: how often a selected pair is kept alive without consent checks (RFC 8445 §11). */
   readonly keepaliveMs?: number
+  /** How often valid pairs that are not in use are checked, where renomination could move to them. */
+  readonly probeMs?: number
   /** How long a selected pair may be silent until the state says 'disconnected'. */
   readonly disconnectedMs?: number
   /** Offers renomination, which both sides have to know. */
@@ -58,6 +60,8 @@ const consentIntervalMs = 5000
 const consentExpiryMs = 30_000
 /** Limit: RFC 8445 §11. */
 const keepaliveMs = 15_000
+/** Twice before consent on them would run out. */
+const probeMs = 15_000
 /** The longest consent interval, 6 s, and a second for the answer. */
 const disconnectedMs = 7000
 /** What a side means that proposes nothing (RFC 8839 §5.5). */
@@ -78,6 +82,7 @@ export function resolveOptions(options: IceAgentOptions): ResolvedOptions {
     consentIntervalMs,
     consentExpiryMs,
     keepaliveMs,
+    probeMs,
     disconnectedMs,
     renomination: true,
     addressMapping: [],

@@ -8,7 +8,14 @@ import type { IceRole } from './role.ts'
 import type { SendPath } from './send-path.ts'
 
 /** What a packet is for: for logs, and for tests that look at the pacing of checks. */
-export type TransmitPurpose = 'check' | 'retransmission' | 'nomination' | 'consent' | 'keepalive' | 'response'
+export type TransmitPurpose =
+  | 'check'
+  | 'retransmission'
+  | 'nomination'
+  | 'consent'
+  | 'probe'
+  | 'keepalive'
+  | 'response'
 
 export type IceOutput =
   | {

@@ -51,7 +51,7 @@ function canWinUntil(pair: CandidatePair, best: CandidatePair, view: PolicyView)
 
 /**
  * Away from a path that is dead, and after a peer whose NAT has given it a new address. Else a direct path is better than a
- * relayed one, and of equals the one that is faster by a margin that is no noise.
+ * relayed one, then one over networks that cost less, and of equals the one that is faster by a margin that is no noise.
  */
 export function defaultShouldSwitch(
   selected: CandidatePair,
@@ -60,6 +60,7 @@ export function defaultShouldSwitch(
 ): boolean {
   if (view.isSilent || isRebound(selected, other)) return true
   if (selected.isRelayed !== other.isRelayed) return selected.isRelayed
+  if (selected.networkCost !== other.networkCost) return other.networkCost < selected.networkCost
   if (selected.rttMs === undefined || other.rttMs === undefined) return false
   return selected.rttMs - other.rttMs >= rttGainMs && other.rttMs <= selected.rttMs * rttGainFactor
 }

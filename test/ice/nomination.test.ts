@@ -112,7 +112,7 @@ describe('the controlling side', () => {
     // Silence on the path in use: the other one has been probed.
     const probe = solo
       .requests()
-      .find(({ destination, purpose }) => destination.port === 2001 && purpose === 'consent')
+      .find(({ destination, purpose }) => destination.port === 2001 && purpose === 'probe')
     solo.answer(probe!)
     expect(nominations(solo)).toContain(2001)
     solo.answer(
@@ -161,6 +161,39 @@ describe('the controlling side', () => {
     solo.elapse(0)
     solo.answerAll()
     expect(solo.agent.pollTimeout()).toBe(solo.now + 1)
+  })
+})
+
+describe('a policy that prunes', () => {
+  it('keeps pairs off the list that it has no use for', () => {
+    const solo = new SoloIce({
+      policy: {
+        ...defaultPolicy,
+        prune: ({ pairs }) => pairs.filter(({ remote }) => remote.type === 'relay'),
+      },
+    })
+    solo.addHost()
+    solo.describe({ pacingMs: 5 })
+    solo.addRemote(peerAddress, better)
+    solo.addRemote(second, relayed)
+    solo.elapse(1000)
+    expect(new Set(solo.requests().map(({ destination }) => `${destination}`))).toEqual(
+      new Set([`${peerAddress}`]),
+    )
+    expect(solo.agent.pairs().map(({ failure }) => failure)).toEqual([undefined, 'pruned'])
+  })
+
+  it('never prunes the pair in use', () => {
+    const solo = new SoloIce({ policy: { ...defaultPolicy, prune: ({ pairs }) => pairs } })
+    solo.addHost()
+    solo.check()
+    solo.describe()
+    expect(solo.agent.pairs()[0]?.failure).toBe('pruned')
+    solo.check()
+    solo.elapse(0)
+    solo.answerAll()
+    solo.addRemote(second, worse)
+    expect(solo.agent.sendPath()?.destination).toEqual(peerAddress)
   })
 })
 
@@ -230,6 +263,14 @@ describe('renomination', () => {
     doesNot.answer(requestTo(doesNot, 2000))
     expect(decoded(doesNot.requests().at(-1)!).get('NOMINATION')).toBeUndefined()
     expect(knows.agent.localDescription.options).toContain('renomination')
+  })
+
+  it.each([0, 1, 2 ** 31, 2 ** 32 - 1])('takes any value that fits: %i', (value) => {
+    const solo = SoloIce.connected({ role: 'controlled' }, both)
+    solo.check({ nomination: value, priority: 2_130_706_431 }, second)
+    solo.elapse(100)
+    solo.answerAll()
+    expect(solo.agent.sendPath()?.destination).toEqual(second)
   })
 
   it('moves a session from a relay to a direct path that comes later', () => {

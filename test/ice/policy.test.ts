@@ -79,6 +79,8 @@ describe('leaving the selected pair', () => {
   }
   const host = (rttMs: number) => measured(pairTo('198.51.100.1:1', 'host'), rttMs)
   const relay = (rttMs: number) => measured(pairTo('203.0.113.1:1', 'relay'), rttMs)
+  const costly = (rttMs: number) =>
+    measured(pairTo('198.51.100.1:1', 'host', { ...local('10.0.0.1:1'), networkCost: 50 }), rttMs)
   const cases: [string, CandidatePair, CandidatePair, boolean, boolean][] = [
     ['a direct one for a relay', host(100), relay(10), false, false],
     ['a relay for a direct one', relay(10), host(100), false, true],
@@ -86,6 +88,8 @@ describe('leaving the selected pair', () => {
     ['100 ms for 91 ms: less than 10 ms', host(100), host(91), false, false],
     ['200 ms for 185 ms: less than 15 %', host(200), host(185), false, false],
     ['a silent one for anything', host(10), relay(500), true, true],
+    ['a metered network for a free one', costly(10), host(100), false, true],
+    ['a free network for a metered one', host(100), costly(10), false, false],
     ['for one that was never measured', host(100), pairTo('198.51.100.9:1', 'host'), false, false],
   ]
   it.each(cases)('%s', (_name, selected, other, isSilent, expected) => {

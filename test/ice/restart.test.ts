@@ -148,6 +148,21 @@ describe('a restart', () => {
   })
 })
 
+describe('a restart that the peer has not answered yet', () => {
+  it('does not keep the session from following the peer to a new address', () => {
+    const net = new IceHarness({}, {}, { natB: { mapping: 'EIM', filtering: 'APDF' } }).connected()
+    net.run(10_000)
+    net.a.agent.restart(net.now)
+    net.drain(net.a)
+    net.b.nat!.rebind()
+    net.run(8000)
+    net.b.received.length = 0
+    net.sendData(net.a, 'still there?')
+    net.run(100)
+    expect(net.b.received).toEqual(['still there?'])
+  })
+})
+
 describe('after a restart of ours', () => {
   const restarted = () => {
     const solo = SoloIce.connected()

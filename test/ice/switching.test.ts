@@ -109,6 +109,64 @@ describe('a socket that is removed', () => {
   })
 })
 
+describe('pairs that were pruned when another one was nominated', () => {
+  it('get their chance when that one dies', () => {
+    const net = new IceHarness({ renomination: false }, { renomination: false })
+    net.addHost(net.a, `${first}:5000`, { localPreference: 65_535 })
+    net.addHost(net.b, '198.51.100.1:5000', { localPreference: 65_535 })
+    net.signalBoth()
+    // The second address is told late, and is not checked any more.
+    net.lose = ({ source, destination }) => source.ip === second || destination.ip === second
+    net.addHost(net.a, `${second}:5000`, { localPreference: 65_000 })
+    net.signal(net.a)
+    net.runUntil(() => net.isCompleted)
+    expect(net.a.agent.pairs().map(({ failure }) => failure)).toEqual([undefined, 'pruned'])
+    net.lose = ({ source, destination }) => source.ip === first || destination.ip === first
+    net.run(20_000)
+    expect(pathOf(net.a)).toBe(`${second}:5000 → 198.51.100.1:5000`)
+    expect(net.isCompleted).toBe(true)
+  })
+})
+
+/** Two direct paths; the first is slower by `slowMs` each way. */
+function twoPaths(slowMs: number): IceHarness {
+  const net = multihomed()
+  net.slow = ({ source, destination }) => (source.ip === first || destination.ip === first ? slowMs : 0)
+  return net
+}
+
+describe('valid pairs that are not in use', () => {
+  it('are probed every 15 s where the session could move to them, and only there', () => {
+    const net = multihomed()
+    net.run(60_000)
+    const probes = net.sent(net.a, 'probe').filter(({ at }) => at > 1000)
+    expect(probes.map(({ at }) => Math.round((at - probes[0]!.at) / 1000))).toEqual(
+      [0, 15, 30, 45].slice(0, probes.length),
+    )
+    expect(probes.length).toBeGreaterThanOrEqual(3)
+    expect(new Set(probes.map(({ source }) => source.ip))).toEqual(new Set([second]))
+    const without = multihomed({ renomination: false })
+    without.run(60_000)
+    expect(without.sent(without.a, 'probe')).toEqual([])
+  })
+
+  it('take over when they have become faster by a margin', () => {
+    const net = twoPaths(30)
+    expect(pathOf(net.a)).toBe(`${first}:5000 → 198.51.100.1:5000`)
+    net.run(60_000)
+    expect(pathOf(net.a)).toBe(`${second}:5000 → 198.51.100.1:5000`)
+    expect(pathOf(net.b)).toBe(`198.51.100.1:5000 → ${second}:5000`)
+    expect(net.events(net.a, 'selected-pair')).toHaveLength(2)
+    expect(net.a.agent.pairs().filter(({ isNominated }) => isNominated)).toHaveLength(1)
+  })
+
+  it('do not for a few milliseconds', () => {
+    const net = twoPaths(4)
+    net.run(120_000)
+    expect(net.events(net.a, 'selected-pair')).toHaveLength(1)
+  })
+})
+
 describe('a faster path', () => {
   it('is moved to where both know renomination, and a small gain is not worth it', () => {
     const net = new IceHarness()

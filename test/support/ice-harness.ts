@@ -56,16 +56,20 @@ export interface HarnessOptions {
   readonly natA?: NatBehavior | undefined
   readonly natB?: NatBehavior | undefined
   readonly seed?: number
+  /** Of the clock, when it begins. */
+  readonly startMs?: number
 }
 
 export class IceHarness {
-  now: Instant = instant(1_000_000)
-  readonly start = this.now
+  now: Instant
+  readonly start: Instant
   readonly packets: Packet[] = []
   readonly a: Side
   readonly b: Side
   delayMs: number
   lose: (packet: Packet, index: number) => boolean
+  /** What a packet takes more than others, one way. */
+  slow: (packet: Packet) => number = () => 0
   /** How often handleTimeout was called. */
   timeouts = 0
   readonly #queue: Scheduled[] = []
@@ -76,8 +80,10 @@ export class IceHarness {
   constructor(
     a: Partial<IceAgentOptions> = {},
     b: Partial<IceAgentOptions> = {},
-    { delayMs = 25, lose = () => false, natA, natB, seed = 1 }: HarnessOptions = {},
+    { delayMs = 25, lose = () => false, natA, natB, seed = 1, startMs = 1_000_000 }: HarnessOptions = {},
   ) {
+    this.now = instant(startMs)
+    this.start = this.now
     this.delayMs = delayMs
     this.lose = lose
     this.a = side('a', { role: 'controlling', ...a }, seed * 2, natA, '192.0.2.1')
@@ -278,7 +284,8 @@ export class IceHarness {
     }
     const isOutside = from.outside.has(socket)
     const seen = isOutside ? source : (from.nat?.outbound(source, destination) ?? source)
-    this.#schedule(later(this.now, this.delayMs), () => this.#arrive(to, seen, destination, bytes))
+    const delayMs = this.delayMs + this.slow(packet)
+    this.#schedule(later(this.now, delayMs), () => this.#arrive(to, seen, destination, bytes))
   }
 
   #arrive(to: Side, source: TransportAddress, destination: TransportAddress, bytes: Uint8Array): void {
