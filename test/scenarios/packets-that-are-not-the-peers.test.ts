@@ -55,12 +55,13 @@ const noises: Readonly<Record<string, Noise>> = {
   'random bytes that look like STUN, from the peer': (packet, { spoof, random }) => {
     const bytes = random.bytes(60)
     bytes[0] = 0
+    bytes.set([0x21, 0x12, 0xa4, 0x42], 4)
     spoof(forged(packet, bytes))
   },
   'every packet with one bit flipped': (packet, { spoof, random }) => {
     const bytes = packet.bytes.slice()
-    // Not of the first byte: what is no STUN is data, which has an authentication of its own.
-    bytes[1 + random.below(bytes.length - 1)]! ^= 1 << random.below(8)
+    // Not of what makes it STUN: what is none is data, which has an authentication of its own.
+    bytes[8 + random.below(bytes.length - 8)]! ^= 1 << random.below(8)
     spoof(forged(packet, bytes))
   },
   'answers with the right transaction and the wrong password': (packet, { spoof }) => {

@@ -47,6 +47,8 @@ export interface CellOptions {
 export interface SeenCheck {
   readonly at: number
   readonly from: string
+  /** Where it went: both addresses of the packet, and its channel or peer if it goes through a relay. */
+  readonly path: string
   readonly isNew: boolean
   readonly isNomination: boolean
 }
@@ -72,6 +74,7 @@ export class Cell {
       this.checks.push({
         at,
         from: place,
+        path: pathOf(packet),
         isNew: !seen.has(id),
         isNomination: message.has('USE-CANDIDATE'),
       })
@@ -107,6 +110,14 @@ export class Cell {
       nominated: Math.max(since(x.selectedAt), since(y.selectedAt)),
     }
   }
+}
+
+function pathOf({ source, destination, bytes }: Packet): string {
+  const isChannelData = bytes[0]! >> 6 === 1
+  const message = isChannelData ? undefined : decodeMessage(bytes)
+  const peer = typeof message === 'object' ? message.get('XOR-PEER-ADDRESS') : undefined
+  const through = isChannelData ? `channel ${bytes[0]! * 256 + bytes[1]!}` : `${peer ?? 'direct'}`
+  return `${source} ${destination} ${through}`
 }
 
 /** A request of ICE in a packet: by itself, in ChannelData, or in a Send or Data indication. */
