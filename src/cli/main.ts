@@ -3,17 +3,19 @@
 import { Command, CommanderError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
+import { natCommand } from './nat.ts'
 import { peerCommand } from './peer.ts'
+import { predictCommand } from './predict.ts'
 import { serveCommand } from './serve.ts'
 import { version } from './version.ts'
 
 /** Commands that find something out, and say by the exit code what it was. */
-const commands: readonly ((end: End) => Command)[] = []
+const commands: readonly ((end: End) => Command)[] = [natCommand, predictCommand]
 
 /** Runs the command and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
   const program = new Command('turnpike')
-    .description('A self-hosted STUN/TURN server and a headless WebRTC peer.')
+    .description('A self-hosted STUN/TURN server, a NAT prober and a headless WebRTC peer.')
     .version(version())
     .showSuggestionAfterError()
     .showHelpAfterError('(turnpike --help lists the commands, turnpike COMMAND --help the flags)')
@@ -40,6 +42,7 @@ function isUsage(error: TurnpikeError): boolean {
   return (
     error.code === 'configuration-invalid' ||
     error.code === 'no-credentials' ||
-    error.code === 'address-invalid'
+    error.code === 'address-invalid' ||
+    error.code === 'uri-invalid'
   )
 }

@@ -1,3 +1,4 @@
+export { anonymized } from './anonymize.ts'
 export {
   type Filtering,
   type Finding,

@@ -20,8 +20,8 @@ export interface PortFindings {
 }
 
 const rowLength = 4
-/** Limit: chance keeps the parity of that many ports once in 4,096 runs. */
-const paritySamples = 12
+/** Limit: chance keeps the parity of that many ports once in a million runs. */
+const paritySamples = 20
 
 /** Sockets on consecutive ports, each of which asks the server once. In the order in which they asked. */
 export async function sampleRow(

@@ -10,7 +10,6 @@ import { type AddressWords, TransportAddress } from '../core/transport-address.t
 import type { Attribute } from '../stun/attributes.ts'
 import { encodeMessage } from '../stun/encode.ts'
 import { decodeMessage, type Message } from '../stun/message.ts'
-import type { ProbeSocket } from './probe-socket.ts'
 
 const paceMs = 100
 
@@ -20,12 +19,18 @@ const firstRoundTripMs = 100
 const interval = { least: 50, most: 110 } as const
 const lastWait = { least: 150, most: 500 } as const
 
+/** What a run knows of its sockets. */
+export interface RunSocket {
+  send(bytes: Uint8Array, destination: AddressWords): void
+  close(): void
+}
+
 export interface AskOptions {
   readonly attributes?: readonly Attribute[]
   /** Where the answer has to come from; the destination unless given. */
   readonly from?: TransportAddress
   /** The socket that the answer has to arrive at; the asking one unless given. */
-  readonly at?: ProbeSocket
+  readonly at?: RunSocket
   readonly tries?: number
 }
 
@@ -51,7 +56,7 @@ export type Asked = {
 
 interface Pending {
   readonly sentAt: Instant
-  arrived(message: Message, source: TransportAddress, socket: ProbeSocket, sentAt: Instant): void
+  arrived(message: Message, source: TransportAddress, socket: RunSocket, sentAt: Instant): void
 }
 
 export class Run {
@@ -61,7 +66,7 @@ export class Run {
   readonly onStep: (text: string) => void
   readonly #endsAt: Instant
   readonly #pending = new Map<string, Pending>()
-  readonly #sockets = new Set<ProbeSocket>()
+  readonly #sockets = new Set<RunSocket>()
   readonly #stops = new Set<() => void>()
   #nextTurn: Instant
   #isOver = false
@@ -99,11 +104,11 @@ export class Run {
     for (const socket of [...this.#sockets]) socket.close()
   }
 
-  adopt(socket: ProbeSocket): void {
+  adopt(socket: RunSocket): void {
     this.#sockets.add(socket)
   }
 
-  release(socket: ProbeSocket): void {
+  release(socket: RunSocket): void {
     this.#sockets.delete(socket)
   }
 
@@ -132,7 +137,7 @@ export class Run {
   }
 
   /** Sends a Binding request until it is answered or all tries are used up. */
-  async ask(socket: ProbeSocket, destination: TransportAddress, options: AskOptions = {}): Promise<Asked> {
+  async ask(socket: RunSocket, destination: TransportAddress, options: AskOptions = {}): Promise<Asked> {
     const isDue = await this.turn()
     const asked: Asked = isDue
       ? await this.#ask(socket, destination, options)
@@ -141,7 +146,7 @@ export class Run {
     return asked
   }
 
-  #ask(socket: ProbeSocket, destination: TransportAddress, options: AskOptions): Promise<Asked> {
+  #ask(socket: RunSocket, destination: TransportAddress, options: AskOptions): Promise<Asked> {
     const { clock, random } = this.host
     const { attributes = [], from = destination, at = socket, tries: most = tries } = options
     const ids: string[] = []
@@ -193,7 +198,7 @@ export class Run {
   }
 
   /** A datagram of a socket of this run. False if it is not an answer that anybody waits for. */
-  handleDatagram(bytes: Uint8Array, source: AddressWords, socket: ProbeSocket): boolean {
+  handleDatagram(bytes: Uint8Array, source: AddressWords, socket: RunSocket): boolean {
     const message = decodeMessage(bytes)
     if (typeof message === 'string' || message.method !== 'Binding') return false
     if (message.class !== 'success' && message.class !== 'error') return false

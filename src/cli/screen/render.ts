@@ -106,7 +106,10 @@ function plain(block: Block, terminal: Terminal): string[] {
 }
 
 function key(label: string): string {
-  return label.toLowerCase().replace(/[^a-z0-9]+/g, '-')
+  return label
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, '-')
+    .replace(/-$/, '')
 }
 
 function quoted(text: string): string {
