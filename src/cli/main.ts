@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
+import { lifetimeCommand } from './lifetime.ts'
 import { natCommand } from './nat.ts'
 import { peerCommand } from './peer.ts'
 import { predictCommand } from './predict.ts'
@@ -10,7 +11,7 @@ import { serveCommand } from './serve.ts'
 import { version } from './version.ts'
 
 /** Commands that find something out, and say by the exit code what it was. */
-const commands: readonly ((end: End) => Command)[] = [natCommand, predictCommand]
+const commands: readonly ((end: End) => Command)[] = [natCommand, lifetimeCommand, predictCommand]
 
 /** Runs the command and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {

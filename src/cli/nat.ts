@@ -156,7 +156,11 @@ export function exitCodeOf({ families, verdict }: ProbeReport, required: readonl
 }
 
 function parseUris(text: string, previous: readonly ServerUri[] | undefined): readonly ServerUri[] {
-  return [...(previous ?? []), parseUri(text, 'stun')]
+  return [...(previous ?? []), parseStunUri(text)]
+}
+
+export function parseStunUri(text: string): ServerUri {
+  return parseUri(text, 'stun')
 }
 
 function parseTurn(text: string): ServerUri {

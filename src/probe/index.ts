@@ -7,6 +7,7 @@ export {
   type Mapping,
   type Narrowed,
 } from './behavior.ts'
+export { type LifetimeOptions, type LifetimeReport, probeLifetime } from './lifetime.ts'
 export { type NatProbeOptions, probeNat } from './nat.ts'
 export { type Behavior, connects, type Path, type Prediction, predict, predictionSchema } from './predict.ts'
 export {

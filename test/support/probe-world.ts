@@ -109,7 +109,7 @@ interface Servers {
   readonly turn: TransportAddress | undefined
 }
 
-async function startServers(internet: Internet, kind: ServerKind): Promise<Servers> {
+export async function startServers(internet: Internet, kind: ServerKind): Promise<Servers> {
   const first = internet.host()
   const a1 = first.address(3478)
   switch (kind) {
