@@ -7,7 +7,15 @@ import { logNotice } from './log-notice.ts'
 import type { ShardEvents } from './shard.ts'
 
 export function shardLog(log: Log): ShardEvents {
+  let faults = 0
   return {
+    // The first, the second, the fourth and so on: whoever has found such a packet can send many.
+    faulted: (error) => {
+      faults++
+      if ((faults & (faults - 1)) !== 0) return
+      const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
+      log.error('a packet was dropped for a fault of this server: please report it', { times: faults, what })
+    },
     allocationCreated: (allocation) => log.info('allocation started', fieldsOf(allocation)),
     allocationMoved: (allocation, from) =>
       log.info('allocation moved', { ...fieldsOf(allocation), from: `${from}` }),

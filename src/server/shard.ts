@@ -25,6 +25,8 @@ export interface ShardEvents {
   notice(notice: Notice): void
   /** A packet or a relay socket that the system refused. */
   systemRefused(what: 'send' | 'relay-bind' | 'accept', reason: string): void
+  /** A packet has hit a mistake of ours. It is dropped, and everybody else is served. */
+  faulted(error: unknown): void
   /** A connection is over, for whatever reason, or never came to be. */
   streamEnded(transport: 'tcp' | 'tls', client: TransportAddress, reason: string): void
 }
@@ -130,21 +132,30 @@ export class Shard {
     this.#cancelTimer()
   }
 
+  /** The engine does not throw. If it does, that is one packet's misfortune, not the end of every call. */
   #handleDatagram(datagram: Datagram): void {
-    const route = this.#engine.handleDatagram(datagram, this.#clock.now())
-    if (route !== undefined) {
-      if (isStreamSocket(route.socket)) this.#streams?.forward(route, datagram.bytes)
-      else this.#udp.forward(route, datagram)
+    try {
+      const route = this.#engine.handleDatagram(datagram, this.#clock.now())
+      if (route !== undefined) {
+        if (isStreamSocket(route.socket)) this.#streams?.forward(route, datagram.bytes)
+        else this.#udp.forward(route, datagram)
+      }
+    } catch (error) {
+      this.#events.faulted(error)
     }
     this.#drain()
   }
 
   /** A message from a stream: an array that is ours, where a datagram lies in the driver's memory. */
   #handleMessage(datagram: Datagram): void {
-    const route = this.#engine.handleDatagram(datagram, this.#clock.now())
-    if (route !== undefined) {
-      if (isStreamSocket(route.socket)) this.#streams?.forward(route, datagram.bytes)
-      else this.#udp.transmit(route.socket, route.destination, packetOf(route, datagram.bytes))
+    try {
+      const route = this.#engine.handleDatagram(datagram, this.#clock.now())
+      if (route !== undefined) {
+        if (isStreamSocket(route.socket)) this.#streams?.forward(route, datagram.bytes)
+        else this.#udp.transmit(route.socket, route.destination, packetOf(route, datagram.bytes))
+      }
+    } catch (error) {
+      this.#events.faulted(error)
     }
     this.#drain()
   }

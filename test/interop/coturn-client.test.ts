@@ -30,6 +30,7 @@ describe.skipIf(missing.length > 0)('coturn client programs through turnpike', (
     const ended = await server?.stop()
     // Whatever the clients have sent: it ends by the signal, and for no other reason.
     expect(ended?.code, ended?.stderr.slice(-2000)).toBe(0)
+    expect(ended?.stderr).not.toContain('fault of this server')
   })
 
   function client(flags: readonly string[], timeoutSeconds = 100): Promise<Ended> {

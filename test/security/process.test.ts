@@ -40,6 +40,7 @@ describe.each(drivers)('turnpike serve --io %s', (io) => {
     peer?.close()
     const ended = await server?.stop()
     expect(ended?.code, ended?.stderr.slice(-2000)).toBe(0)
+    expect(ended?.stderr).not.toContain('fault of this server')
   })
 
   function openClient(): RealClient {
