@@ -1,7 +1,8 @@
 /**
  * turnpike on both drivers beside coturn and npm turn-server, in one run: `npm run bench`. One core for the server, the
  * other one for the load; the servers take turns, round by round, and the first round is not counted. Writes its section
- * of bench/RESULTS.md and bench/relay.svg. `--rounds N` (5), `--only TEXT`: scenarios that have it in their name.
+ * of bench/RESULTS.md and bench/relay.svg. `--rounds N` (5); `--only TEXT`: scenarios that have it in their name, and
+ * nothing is written; `--no-plot`.
  */
 
 import { writeFileSync } from 'node:fs'
@@ -36,7 +37,12 @@ const contenders: readonly Contender[] = [
 ]
 
 const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '5' }, only: { type: 'string', default: '' } },
+  options: {
+    rounds: { type: 'string', default: '5' },
+    only: { type: 'string', default: '' },
+    plot: { type: 'boolean', default: true },
+  },
+  allowNegative: true,
 })
 const rounds = Number(values.rounds)
 const chosen = scenarios.filter(({ name }) => name.includes(values.only))
@@ -44,10 +50,14 @@ const chosen = scenarios.filter(({ name }) => name.includes(values.only))
 const sections: string[] = []
 for (const scenario of chosen) sections.push(report(scenario, await compare(scenario.load)))
 if (values.only === '') {
-  await drawPlot()
+  if (values.plot) await drawPlot()
   writeSection(
     'Relay',
-    [introduction(), ...sections, '![packets per CPU second against flows](relay.svg)'].join('\n\n'),
+    [
+      introduction(),
+      ...sections,
+      ...(values.plot ? ['![packets per CPU second against flows](relay.svg)'] : []),
+    ].join('\n\n'),
   )
 }
 
@@ -93,7 +103,9 @@ function report({ name, atLeast }: Scenario, samples: ReadonlyMap<string, readon
     ...['delay p50/p99 µs', 'set-ups/s', 'KB/allocation'],
   ]
   const asked = atLeast === undefined ? '' : ` (asked of mmsg: ${atLeast} × coturn)`
-  const text = `### ${name}${asked}\n\n${table(header, rows)}`
+  const beside = of('turnpike, dgram', 'packetsPerCpuSecond') / of('npm turn-server', 'packetsPerCpuSecond')
+  const sentence = Number.isFinite(beside) ? `\n\nOn dgram: ${beside.toFixed(2)} × npm turn-server.` : ''
+  const text = `### ${name}${asked}\n\n${table(header, rows)}${sentence}`
   process.stderr.write(`\n${text}\n`)
   return text
 }

@@ -31,8 +31,7 @@ export async function openListeners(
     } catch (reason) {
       if (reason instanceof TurnpikeError) throw reason
       const code = String(reason)
-      const isMissing = code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL'
-      if (!isOptional || !isMissing) throw listenFailed(transport, address, code)
+      if (!isOptional || !isMissing(code)) throw listenFailed(transport, address, code)
       log.warn('not listening', { transport, address: `${address}`, reason: code })
     }
   }
@@ -40,30 +39,40 @@ export async function openListeners(
 }
 
 /**
- * Whether the UDP addresses are free. Sockets that share a port among threads would share it with another server too.
- * Rejects with `listen-failed`. An address that is not there is found out by who opens it.
+ * Whether the addresses are ours, and those of UDP free: sockets that share a port among threads would share it with
+ * another server too. Rejects as `openListeners` does, before anything is opened and in the words of the right flag.
  */
 export async function probeListeners(listen: readonly ListenAddress[], host: Host): Promise<void> {
-  for (const { transport, address } of listen) {
-    if (transport !== 'udp' || address.port === 0) continue
-    const reason = await new Promise<string | undefined>((resolve) => {
-      const socket = host.bindUdp(
-        { address },
-        {
-          bound: () => {
-            socket.close()
-            resolve(undefined)
-          },
-          failed: resolve,
-          datagram: () => {},
-          sendFailed: () => {},
-        },
-      )
-    })
-    if (reason === 'EADDRINUSE' || reason === 'EACCES') throw listenFailed(transport, address, reason)
+  for (const { transport, address, isOptional } of listen) {
+    const reason = await probe(transport === 'udp' ? address : address.withPort(0), host)
+    if (reason === undefined || (isOptional && isMissing(reason))) continue
+    throw listenFailed(transport, address, reason)
   }
 }
 
+/** The system's reason against a UDP socket there; undefined when there is none. */
+function probe(address: TransportAddress, host: Host): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = host.bindUdp(
+      { address },
+      {
+        bound: () => {
+          socket.close()
+          resolve(undefined)
+        },
+        failed: resolve,
+        datagram: () => {},
+        sendFailed: () => {},
+      },
+    )
+  })
+}
+
+function isMissing(code: string): boolean {
+  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL'
+}
+
+/** An address that this host does not have is a wrong flag; what another program or the system refuses is not. */
 export function listenFailed(
   transport: ClientTransport,
   address: TransportAddress,
@@ -76,7 +85,7 @@ export function listenFailed(
     EAFNOSUPPORT: 'this host has no such address family',
   }
   return new TurnpikeError(
-    'listen-failed',
+    isMissing(code) ? 'configuration-invalid' : 'listen-failed',
     `cannot listen on ${transport}://${address} (${code}): ${cures[code] ?? 'the system refused'}; --listen ${transport}://ADDRESS:PORT chooses another`,
   )
 }

@@ -52,6 +52,7 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
   checkConfig(given)
   const interfaces = host.interfaces()
   const relays = relayAddresses(given, interfaces)
+  await probeListeners(given.listen, host)
   await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
   if (given.tcpRelay) await Promise.all(relays.map(({ address }) => probeTcpRelay(address, host)))
   const alternates = await usableAlternates(given, host, log)

@@ -207,6 +207,20 @@ describe('turnpike serve exits 2', () => {
   })
 })
 
+describe('turnpike serve exits 2 for an address that is not of this host', () => {
+  it.each([
+    ['udp', 'auto'],
+    ['udp', 'mmsg'],
+    ['udp', 'dgram'],
+    ['tcp', 'auto'],
+  ])('%s with --io %s', async (transport, io) => {
+    const uri = `${transport}://203.0.113.9:3478`
+    const { code, stdout, stderr } = await runMain(['serve', '--listen', uri, '--user', 'a:b', '--io', io])
+    expect([code, stdout]).toEqual([2, ''])
+    expect(stderr).toContain(`cannot listen on ${uri} (EADDRNOTAVAIL): no interface of this host has that`)
+  })
+})
+
 describe('turnpike serve exits 1', () => {
   it('for a port in use, and says whose matter that is', async () => {
     const other = await UdpEndpoint.open()

@@ -145,7 +145,7 @@ describe('a server is not started', () => {
     [
       'on an address of another host',
       { listen: [udp('192.0.2.1', 3478)], relayAddresses: [TransportAddress.of('127.0.0.1', 0)] },
-      'listen-failed',
+      'configuration-invalid',
       'udp://192.0.2.1:3478',
     ],
     [

@@ -53,11 +53,14 @@ async function serve({ clock, create, mmsg, reason }: Driver): Promise<void> {
   const counters = new CounterWriter(data.counters, engine.counters)
   mmsg?.start(counterIntervalMs, () => counters.write())
   const timer = mmsg === undefined ? setInterval(() => counters.write(), counterIntervalMs) : undefined
-  const close = () => {
+  const end = () => {
     shard.close()
     mmsg?.stop()
     clearInterval(timer)
     counters.write()
+  }
+  const close = () => {
+    end()
     port.close()
   }
   port.on('message', (packed) => {
@@ -73,7 +76,11 @@ async function serve({ clock, create, mmsg, reason }: Driver): Promise<void> {
         unreachable(message)
     }
   })
-  const listeners = await openListeners(config.listen, [], shard, log)
+  const listeners = await openListeners(config.listen, [], shard, log).catch((error) => {
+    // Or this thread would go on waiting for packets, and nobody would hear of the failure.
+    end()
+    throw error
+  })
   tell({ type: 'ready', io: mmsg === undefined ? 'dgram' : 'mmsg', reason, listeners, wakeUp: mmsg?.wakeUp })
 }
 
