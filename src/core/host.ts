@@ -56,8 +56,11 @@ export interface UdpHandlers {
 export interface UdpSocket {
   /** What the kernel granted; undefined before it is bound. */
   readonly receiveBufferBytes: number | undefined
-  /** Sends one datagram. The bytes must not change afterwards. Failures are reported, never thrown. */
-  send(bytes: Uint8Array, destination: AddressWords): void
+  /**
+   * Sends one datagram. The bytes must not change afterwards. Failures are reported, never thrown; with `isReported`
+   * false what the network refuses need not be, which is for relayed data: nobody can do anything about one packet.
+   */
+  send(bytes: Uint8Array, destination: AddressWords, isReported?: boolean): void
   /** The time-to-live (hop limit) of what is sent from now on. */
   setTtl(hops: number): void
   /** Closes at once. No handler is called afterwards. Closing twice is allowed. */

@@ -53,7 +53,7 @@ export class HostUdpDriver implements UdpDriver {
   }
 
   forward(route: Route, { bytes }: Datagram): void {
-    this.#sockets.get(route.socket)?.send(packetOf(route, bytes), route.destination)
+    this.#sockets.get(route.socket)?.send(packetOf(route, bytes), route.destination, false)
   }
 
   close(socket: SocketId): void {

@@ -61,12 +61,12 @@ class DgramSocket implements UdpSocket {
     })
   }
 
-  send(bytes: Uint8Array, destination: AddressWords): void {
+  send(bytes: Uint8Array, destination: AddressWords, isReported = true): void {
     if (this.#state !== 'open') return
     // dgram throws for the first of these, from inside the caller.
     if (destination.port === 0) this.#handlers.sendFailed('ERR_SOCKET_BAD_PORT')
     else if (bytes.length > longestPayload) this.#handlers.sendFailed('EMSGSIZE')
-    else this.#hand(bytes, destination)
+    else this.#hand(bytes, destination, isReported)
   }
 
   setTtl(hops: number): void {
@@ -79,9 +79,12 @@ class DgramSocket implements UdpSocket {
     this.#socket.close()
   }
 
-  #hand(bytes: Uint8Array, destination: AddressWords): void {
+  /** A callback costs a quarter of a packet. */
+  #hand(bytes: Uint8Array, destination: AddressWords, isReported: boolean): void {
+    const ip = this.#destinations.textOf(destination)
     try {
-      this.#socket.send(bytes, destination.port, this.#destinations.textOf(destination), this.#sent)
+      if (isReported) this.#socket.send(bytes, destination.port, ip, this.#sent)
+      else this.#socket.send(bytes, destination.port, ip)
     } catch (error) {
       this.#sendFailed(error)
     }
