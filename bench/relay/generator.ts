@@ -18,8 +18,8 @@ const tell = (event: string, fields: object) =>
 const setUpSeconds = flows.setUp()
 tell('set-up', { seconds: setUpSeconds })
 const traffic: TrafficOptions = { ...load }
-// The first second is not counted: compilers and caches settle.
-if (load.seconds > 0) flows.run({ ...traffic, seconds: 1 })
+// The first half second is not counted: compilers and caches settle.
+if (load.seconds > 0) flows.run({ ...traffic, seconds: 0.5 })
 tell('begin', {})
 await waitForLine()
 const result = load.seconds > 0 ? flows.run(traffic) : { sent: 0, received: 0, seconds: 0, p50: 0, p99: 0 }

@@ -19,8 +19,8 @@ export interface Scenario {
   readonly atLeast?: number
 }
 
-const loud = { flows: 8, burst: 32, seconds: 3, rate: 0 } as const
-const quiet = { flows: 200, burst: 1, seconds: 3, rate: 0, payload: 172 } as const
+const loud = { flows: 8, burst: 32, seconds: 2, rate: 0 } as const
+const quiet = { flows: 200, burst: 1, seconds: 2, rate: 0, payload: 172 } as const
 
 export const scenarios: readonly Scenario[] = [
   { name: '8 loud flows, up', load: { ...loud, payload: 172, direction: 'up' }, atLeast: 2 },
@@ -36,12 +36,12 @@ export const scenarios: readonly Scenario[] = [
   { name: '200 quiet flows, both ways', load: { ...quiet, direction: 'both' }, atLeast: 1.25 },
   {
     name: '5,000 allocations, 40,000 packets/s',
-    load: { flows: 5000, payload: 172, direction: 'both', burst: 1, seconds: 3, rate: 40_000 },
+    load: { flows: 5000, payload: 172, direction: 'both', burst: 1, seconds: 2, rate: 40_000 },
     atLeast: 1.3,
   },
   {
     name: 'latency at 10,000 packets/s',
-    load: { flows: 50, payload: 172, direction: 'both', burst: 1, seconds: 3, rate: 10_000 },
+    load: { flows: 50, payload: 172, direction: 'both', burst: 1, seconds: 2, rate: 10_000 },
   },
 ]
 
