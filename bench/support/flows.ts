@@ -256,14 +256,15 @@ export class Flows {
   }
 }
 
-interface Outgoing {
+export interface Outgoing {
   length(i: number, length: number): void
   payload(i: number): number
   address(i: number, destination: TransportAddress, from: TransportAddress | undefined): void
   send(count: number): number
 }
 
-class Endpoint {
+/** A UDP socket that sends and receives in batches. */
+export class Endpoint {
   readonly #libc: Libc
   readonly #arena: Arena
   readonly #fd: number

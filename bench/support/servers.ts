@@ -70,7 +70,8 @@ export async function startRival(core: number | string): Promise<PinnedServer> {
   return pinned('npm turn-server', child, port, () => {})
 }
 
-function pinned(name: string, child: ChildProcess, port: number, cleanUp: () => void): PinnedServer {
+/** A child process of one server, as the benchmarks see it. */
+export function pinned(name: string, child: ChildProcess, port: number, cleanUp: () => void): PinnedServer {
   const pid = child.pid!
   return {
     name,
@@ -91,7 +92,7 @@ function pinned(name: string, child: ChildProcess, port: number, cleanUp: () => 
   }
 }
 
-function waitFor(child: ChildProcess, pattern: RegExp): Promise<void> {
+export function waitFor(child: ChildProcess, pattern: RegExp): Promise<void> {
   return new Promise((resolve, reject) => {
     let output = ''
     child.stdout!.on('data', (chunk) => {
