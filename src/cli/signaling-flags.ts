@@ -71,6 +71,10 @@ export async function openSignaling(
   const certificates = signaling.isSecure ? certificatesOf(config.tlsCertificates) : []
   const files = pageFolder()
   if (files === undefined) log.warn('the page is not built: npm run build; signaling is served without it')
+  const key = keyOf(flags, log)
+  if (key === undefined && !isLoopback(signaling.address)) {
+    log.warn('everybody who joins is given TURN credentials: --signaling-key-file FILE asks for a key')
+  }
   const site = await openSite(
     {
       address: signaling.address,
@@ -78,7 +82,7 @@ export async function openSignaling(
       secret,
       iceUrls: flags.iceUrl ?? iceUrlsOf(server),
       credentialSeconds,
-      key: keyOf(flags, log),
+      key,
       origins: flags.signalingOrigin,
       files,
     },
@@ -99,6 +103,10 @@ export async function openSignaling(
       return site.close()
     },
   }
+}
+
+function isLoopback({ ip }: TransportAddress): boolean {
+  return ip === '::1' || ip.startsWith('127.')
 }
 
 function certificatesOf(files: readonly CertificateFiles[]): TlsCertificate[] {
