@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
 
-/** Tests with processes, sockets and other programs: they come after those in simulated time, which fail faster. */
+/** Tests with processes, sockets and other programs: they come after those in simulated time, which fail faster. (A first group of order 0 is what vitest takes for "no order".) */
 const real = [
   ...['cli', 'interop', 'net', 'package', 'page', 'peer', 'server', 'signaling'].map(
     (folder) => `test/${folder}/**/*.test.ts`,
@@ -22,9 +22,15 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: real, sequence: { groupOrder: 0 } },
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: real,
+          sequence: { groupOrder: 1 },
+          maxWorkers: '100%',
+        },
       },
-      { extends: true, test: { name: 'real', include: real, sequence: { groupOrder: 1 } } },
+      { extends: true, test: { name: 'real', include: real, sequence: { groupOrder: 2 } } },
     ],
     testTimeout: 120_000,
     hookTimeout: 120_000,
