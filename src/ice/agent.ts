@@ -12,16 +12,18 @@ import { readUint32 } from '../stun/bytes.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
 import { decodeMessage, headerBytes, type Message, magicCookie } from '../stun/message.ts'
 import { mapAddresses } from './address-mapping.ts'
+import { ufragsOf } from './binding.ts'
 import type { CandidateDescription } from './candidate.ts'
 import { type IceCredentials, type IceDescription, newCredentials } from './credentials.ts'
 import type { GatheredCandidate } from './gathered-candidate.ts'
 import type { Generation } from './generation.ts'
 import { Generations } from './generations.ts'
+import type { LiveGeneration } from './live-generation.ts'
 import { localCandidateOf } from './local-candidates.ts'
 import { type IceAgentOptions, resolveOptions } from './options.ts'
 import type { IceOutput, IceState, PairSummary } from './outputs.ts'
 import { RemoteCandidates, type RemoteCandidateVerdict } from './remote-candidates.ts'
-import { localUfragOf, Responder } from './responder.ts'
+import { Responder } from './responder.ts'
 import { type IceRole, otherRole } from './role.ts'
 import { Scheduler } from './scheduler.ts'
 import type { SendPath } from './send-path.ts'
@@ -96,13 +98,16 @@ export class IceAgent implements Core<IceOutput> {
   }
 
   /**
-   * What the peer has signalled. Credentials other than the last ones are a restart by the peer, and restart us too: then
-   * `localDescription` is new and has to be signalled back.
+   * What the peer has signalled. Other credentials than before are a restart by the peer. If we have completed with the ones
+   * before, it restarts us too, and `localDescription` is new and has to be signalled back ('restarted'). Otherwise we begin
+   * anew with what we have told: restarts that cross each other would be answered by restarts for ever.
    */
   setRemoteDescription(remote: IceDescription, now: Instant): 'set' | 'restarted' | 'unchanged' {
     const known = this.#newest.remote
     if (known !== undefined && known.ufrag === remote.ufrag && known.pwd === remote.pwd) return 'unchanged'
-    if (known !== undefined) this.restart(now)
+    const isRestart = known !== undefined && this.#newest.isCompleted
+    if (isRestart) this.#restart(newCredentials(this.#session.random))
+    else if (known !== undefined) this.#renew()
     const { lite, patienceMs } = this.#session.options
     this.#newest.setRemote(remote, later(now, patienceMs))
     // RFC 8445 §6.1.1: of a full and a lite agent, the full one controls.
@@ -113,7 +118,7 @@ export class IceAgent implements Core<IceOutput> {
     }
     this.#takeEarlyChecks(now)
     this.#settle(now)
-    return known === undefined ? 'set' : 'restarted'
+    return isRestart ? 'restarted' : 'set'
   }
 
   /** A candidate that the driver has found. Its socket is ready to send and to receive. */
@@ -199,15 +204,14 @@ export class IceAgent implements Core<IceOutput> {
    * (RFC 8445 §9). Candidates whose sockets are still there are told again with the new credentials.
    */
   restart(now: Instant, credentials: IceCredentials = newCredentials(this.#session.random)): IceCredentials {
-    const { generation } = this.#generations.restart(credentials)
-    for (const gathered of this.#gathered) this.#addLocal(gathered, generation)
+    this.#restart(credentials)
     this.#settle(now)
     return credentials
   }
 
   /** Whether a STUN message is for this agent: for several agents behind one socket. */
   accepts(message: Message): boolean {
-    if (message.class === 'request') return this.#generations.byUfrag(localUfragOf(message)) !== undefined
+    if (message.class === 'request') return this.#generationOf(message) !== undefined
     return this.#generations.byTransaction(message.transactionId) !== undefined
   }
 
@@ -266,9 +270,14 @@ export class IceAgent implements Core<IceOutput> {
     if (message.integrityOffset < 0 || !message.has('USERNAME')) {
       return this.#responder.refuse(message, 400, socket, source)
     }
-    const live = this.#generations.byUfrag(localUfragOf(message))
+    const live = this.#generationOf(message)
     if (live === undefined) return this.#responder.refuse(message, 401, socket, source)
     return this.#responder.handleRequest(message, live.generation, socket, source, now)
+  }
+
+  #generationOf(request: Message): LiveGeneration | undefined {
+    const ufrags = ufragsOf(request)
+    return ufrags && this.#generations.byUfrags(ufrags)
   }
 
   /** Makes no object: this is the data path. */
@@ -324,13 +333,26 @@ export class IceAgent implements Core<IceOutput> {
     this.#session.outputs.push({ type: 'role', role: this.#session.role, reason })
   }
 
-  #addLocal(gathered: GatheredCandidate, generation: Generation): LocalCandidateVerdict {
+  #restart(credentials: IceCredentials): void {
+    const { generation } = this.#generations.restart(credentials)
+    for (const gathered of this.#gathered) this.#addLocal(gathered, generation)
+  }
+
+  /** Begins with the newest generation from the start: the peer has other credentials than it seemed. */
+  #renew(): void {
+    const { hasAllLocals } = this.#newest
+    const { generation } = this.#generations.renew()
+    for (const gathered of this.#gathered) this.#addLocal(gathered, generation, true)
+    generation.hasAllLocals = hasAllLocals
+  }
+
+  #addLocal(gathered: GatheredCandidate, generation: Generation, isTold = false): LocalCandidateVerdict {
     if (generation.hasAllLocals) return 'ended'
     const candidate = localCandidateOf(gathered, generation, this.#session)
     const { options, outputs } = this.#session
     if (!options.gatherFilter(candidate)) return 'filtered'
     if (!generation.addLocal(candidate)) return 'redundant'
-    if (options.advertiseFilter(candidate)) {
+    if (!isTold && options.advertiseFilter(candidate)) {
       outputs.push({
         type: 'local-candidate',
         stream: candidate.stream,

@@ -89,6 +89,20 @@ export function unknownCheckAttributes(request: Message): number[] {
     .filter((type) => isComprehensionRequired(type) && !understood.has(attributeName(type) ?? ''))
 }
 
+/** The two halves of a USERNAME that we receive: ours first. */
+export interface Ufrags {
+  readonly local: string
+  readonly remote: string
+}
+
+/** Undefined if there is no USERNAME, or no colon in it. */
+export function ufragsOf(request: Message): Ufrags | undefined {
+  const username = request.get('USERNAME')
+  const colon = username?.indexOf(':') ?? -1
+  if (username === undefined || colon < 0) return undefined
+  return { local: username.slice(0, colon), remote: username.slice(colon + 1) }
+}
+
 /** 12 bytes as a key of a Map: six characters of 16 bits. */
 export function transactionKey(id: Uint8Array): string {
   return String.fromCharCode(

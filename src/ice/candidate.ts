@@ -78,7 +78,7 @@ const directionPreferences: Readonly<Record<'direct' | 'reflexive', Readonly<Rec
 export const maxLocalPreference = 0xffff
 /** The largest other-pref of a TCP candidate, which shares its 16 bits with the direction. */
 const maxOtherPreference = 0x1fff
-export const maxPriority = 2 ** 31 - 1
+const maxPriority = 2 ** 31 - 1
 
 export interface PriorityInputs {
   readonly type: CandidateType
@@ -100,7 +100,7 @@ export function candidatePriority(inputs: PriorityInputs): number {
   return typePreferences[protocol][type] * 0x1000000 + preference * 0x100 + (256 - component)
 }
 
-export function isReflexive(type: CandidateType): boolean {
+function isReflexive(type: CandidateType): boolean {
   return type === 'srflx' || type === 'prflx'
 }
 

@@ -65,7 +65,7 @@ export class Checker {
     )
     const id = transactionKey(transactionId)
     const rtoMs = kind === 'consent' || kind === 'probe' ? minimumRtoMs : this.#rtoMs()
-    const check = new Check(id, kind, pair, role, nomination, bytes, now, rtoMs)
+    const check = new Check({ id, kind, pair, role, nomination, bytes, sentAt: now, rtoMs })
     this.#checks.set(id, check)
     this.#deadlines.schedule(check, later(now, this.#firstWaitMs(check)))
     if (kind === 'check') {

@@ -16,7 +16,7 @@ export interface EarlyCheck {
 }
 
 /** Limit: as many paths as a checklist of ordinary size has. They are authenticated, but cost memory. */
-export const maxEarlyChecks = 32
+const maxEarlyChecks = 32
 
 /** Adds a check; a later one of the same path takes the place of the earlier. False if there is no room. */
 export function rememberEarly(early: EarlyCheck[], check: EarlyCheck): boolean {

@@ -3,7 +3,7 @@
 import { readUint16, writeUint16 } from '../stun/bytes.ts'
 
 const headerBytes = 2
-export const maxFrameBytes = 0xffff
+const maxFrameBytes = 0xffff
 
 /** The packet with its length before it, in a new array. Undefined if it is too long for a frame. */
 export function encodeFrame(packet: Uint8Array): Uint8Array | undefined {

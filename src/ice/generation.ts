@@ -87,6 +87,15 @@ export class Generation {
     return this.#session.options.renomination && this.remote?.options?.includes('renomination') === true
   }
 
+  /**
+   * Whether checks with this fragment of the peer's are for us. Deviation: RFC 8445 §7.3 looks at our fragment only, for
+   * the sake of forking, which a generation does not know. Once it has completed, an answer to a generation of the peer that
+   * it does not know would have the peer take a path that we do not know.
+   */
+  expects(remoteUfrag: string): boolean {
+    return this.remote === undefined || this.remote.ufrag === remoteUfrag || !this.isCompleted
+  }
+
   /** Neither side sends checks (RFC 8445 §6.1.1). */
   get isLiteOnly(): boolean {
     return this.#session.options.lite && this.remote?.lite === true

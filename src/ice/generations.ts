@@ -2,6 +2,7 @@
 
 import type { SocketId } from '../core/sans-io.ts'
 import { earliest, type Instant, later } from '../core/time.ts'
+import type { Ufrags } from './binding.ts'
 import type { IceCredentials } from './credentials.ts'
 import type { Generation } from './generation.ts'
 import { LiveGeneration } from './live-generation.ts'
@@ -67,8 +68,10 @@ export class Generations {
     return false
   }
 
-  byUfrag(ufrag: string | undefined): LiveGeneration | undefined {
-    return this.#all.find((live) => live.generation.credentials.ufrag === ufrag)
+  /** Whose fragment a check names; of two with the same one of ours, the one that has the peer's too. */
+  byUfrags({ local, remote }: Ufrags): LiveGeneration | undefined {
+    const named = this.#all.filter(({ generation }) => generation.credentials.ufrag === local)
+    return named.find(({ generation }) => generation.remote?.ufrag === remote) ?? named.at(-1)
   }
 
   byTransaction(transactionId: Uint8Array): LiveGeneration | undefined {
@@ -78,10 +81,29 @@ export class Generations {
 
   /** A new generation beside the active one. One that has not taken over yet gives way to it. */
   restart(credentials: IceCredentials): LiveGeneration {
-    this.next?.tcp.closeAll()
-    this.next = new LiveGeneration(this.#session, credentials, this.#switchRole)
+    return this.#putNext(new LiveGeneration(this.#session, credentials, this.#switchRole))
+  }
+
+  /**
+   * The newest generation from the start, with the same credentials of ours and others of the peer. A path that it has
+   * already stays in use meanwhile.
+   */
+  renew(): LiveGeneration {
+    const old = this.newest
+    const fresh = new LiveGeneration(this.#session, old.generation.credentials, this.#switchRole)
+    fresh.generation.early.push(...old.generation.early)
+    if (old === this.next || old.generation.hasPaths) return this.#putNext(fresh)
+    old.tcp.closeAll()
+    this.active = fresh
     this.#changed()
-    return this.next
+    return fresh
+  }
+
+  #putNext(live: LiveGeneration): LiveGeneration {
+    this.next?.tcp.closeAll()
+    this.next = live
+    this.#changed()
+    return live
   }
 
   /**

@@ -10,7 +10,7 @@ import type { Instant } from '../core/time.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { decodeMessage } from '../stun/message.ts'
 import type { InputVerdict } from './agent.ts'
-import { localUfragOf } from './responder.ts'
+import { ufragsOf } from './binding.ts'
 
 /** What the mux has to know of an agent: IceAgent is one. */
 export interface MuxedAgent {
@@ -82,8 +82,8 @@ export class IceMux<Agent extends MuxedAgent> {
     if (first === undefined || first > 3) return undefined
     const message = decodeMessage(datagramBytes(datagram))
     if (typeof message === 'string' || message.class !== 'request') return undefined
-    const ufrag = localUfragOf(message)
-    return ufrag === undefined ? undefined : this.#byUfrag.get(ufrag)
+    const ufrags = ufragsOf(message)
+    return ufrags && this.#byUfrag.get(ufrags.local)
   }
 
   #learn(agent: Agent, socket: SocketId, address: TransportAddress): void {

@@ -7,7 +7,7 @@ import type { Attribute } from '../stun/attributes.ts'
 import type { StunErrorCode } from '../stun/error-codes.ts'
 import { checkIntegrity } from '../stun/integrity.ts'
 import type { Message } from '../stun/message.ts'
-import { encodeError, encodeSuccess, transactionKey, unknownCheckAttributes } from './binding.ts'
+import { encodeError, encodeSuccess, transactionKey, ufragsOf, unknownCheckAttributes } from './binding.ts'
 import { isPriority } from './candidate.ts'
 import { type EarlyCheck, rememberEarly } from './early-checks.ts'
 import type { Generation } from './generation.ts'
@@ -39,6 +39,8 @@ export class Responder {
   ): 'stun' | 'dropped' {
     const { localKey } = generation
     if (!checkIntegrity(message, localKey)) return this.refuse(message, 401, socket, source)
+    const ufrag = ufragsOf(message)?.remote ?? ''
+    if (!generation.expects(ufrag)) return this.#session.drop('unknown-user')
     const reply = (code: StunErrorCode, ...more: Attribute[]) => {
       this.#answer(socket, source, encodeError(message, code, localKey, more))
       return 'stun' as const
@@ -56,7 +58,7 @@ export class Responder {
     const request: EarlyCheck = {
       socket,
       source: TransportAddress.from(source),
-      ufrag: remoteUfragOf(message),
+      ufrag,
       priority,
       nomination: message.has('USE-CANDIDATE') ? (message.get('NOMINATION') ?? 0) : undefined,
     }
@@ -92,16 +94,4 @@ function claimedRole(message: Message): { role: IceRole; tiebreaker: bigint } | 
   if (controlling !== undefined) return { role: 'controlling', tiebreaker: controlling }
   const controlled = message.get('ICE-CONTROLLED')
   return controlled === undefined ? undefined : { role: 'controlled', tiebreaker: controlled }
-}
-
-/** What stands before the colon of USERNAME: ours. Undefined if there is no colon. */
-export function localUfragOf(message: Message): string | undefined {
-  const username = message.get('USERNAME')
-  const colon = username?.indexOf(':') ?? -1
-  return colon < 0 ? undefined : username!.slice(0, colon)
-}
-
-function remoteUfragOf(message: Message): string {
-  const username = message.get('USERNAME')!
-  return username.slice(username.indexOf(':') + 1)
 }

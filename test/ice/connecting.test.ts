@@ -3,6 +3,13 @@
 import { describe, expect, it } from 'vitest'
 import { IceHarness, pathOf } from '../support/ice-harness.ts'
 
+function addBothFamilies(net: IceHarness): void {
+  net.addHost(net.a, '[2001:db8::1]:5000')
+  net.addHost(net.a, '192.0.2.1:5000')
+  net.addHost(net.b, '[2001:db8::2]:5000')
+  net.addHost(net.b, '198.51.100.1:5000')
+}
+
 describe('two full agents on one network', () => {
   it('have a valid pair after one round trip and selected pairs after two', () => {
     const net = new IceHarness().simple()
@@ -34,13 +41,7 @@ describe('two full agents on one network', () => {
 
   it('connect over IPv6, which goes first where there are both', () => {
     const net = new IceHarness()
-    for (const [of, v4, v6] of [
-      [net.a, '192.0.2.1:5000', '[2001:db8::1]:5000'],
-      [net.b, '198.51.100.1:5000', '[2001:db8::2]:5000'],
-    ] as const) {
-      net.addHost(of, v6)
-      net.addHost(of, v4)
-    }
+    addBothFamilies(net)
     net.signalBoth()
     net.runUntil(() => net.isCompleted)
     expect(pathOf(net.a)).toBe('[2001:db8::1]:5000 → [2001:db8::2]:5000')
@@ -50,13 +51,7 @@ describe('two full agents on one network', () => {
   it('connect over IPv4 where IPv6 leads nowhere, without losing a round trip', () => {
     const net = new IceHarness()
     net.lose = ({ source }) => source.family === 'IPv6'
-    for (const [of, v4, v6] of [
-      [net.a, '192.0.2.1:5000', '[2001:db8::1]:5000'],
-      [net.b, '198.51.100.1:5000', '[2001:db8::2]:5000'],
-    ] as const) {
-      net.addHost(of, v6)
-      net.addHost(of, v4)
-    }
+    addBothFamilies(net)
     net.signalBoth()
     net.runUntil(() => net.isCompleted)
     expect(pathOf(net.a)).toBe('192.0.2.1:5000 → 198.51.100.1:5000')

@@ -136,6 +136,44 @@ describe('a restart', () => {
     expect(net.events(net.a, 'selected-pair')).toHaveLength(2)
   })
 
+  it.each([1, 5, 20, 60])('of both sides at once, told %i ms later, comes to an end', (signalingMs) => {
+    const net = new IceHarness().connected()
+    for (const of of [net.a, net.b]) {
+      of.agent.restart(net.now)
+      net.drain(of)
+    }
+    // Each tells whatever is new, whenever something is.
+    const told = new Map<string, string>()
+    for (let i = 0; i < 20; i++) {
+      net.run(signalingMs)
+      for (const of of [net.a, net.b]) {
+        const { ufrag } = of.agent.localDescription
+        if (told.get(of.name) === ufrag) continue
+        told.set(of.name, ufrag)
+        net.signal(of)
+      }
+    }
+    net.run(1000)
+    expect(net.isCompleted).toBe(true)
+    expect(net.events(net.a, 'selected-pair').length).toBeLessThanOrEqual(3)
+  })
+
+  it('of a peer before the session has completed makes us begin anew with what we have told', () => {
+    const net = new IceHarness()
+    net.addHost(net.a, '192.0.2.1:5000')
+    net.addHost(net.b, '198.51.100.1:5000')
+    net.signal(net.b)
+    const before = net.a.agent.localDescription
+    net.b.agent.restart(net.now)
+    net.drain(net.b)
+    expect(net.a.agent.setRemoteDescription(net.b.agent.localDescription, net.now)).toBe('set')
+    expect(net.a.agent.localDescription).toEqual(before)
+    net.drain(net.a)
+    expect(net.events(net.a, 'local-candidate')).toHaveLength(1)
+    net.signalBoth()
+    expect(net.runUntil(() => net.isCompleted, 1000)).toBe(true)
+  })
+
   it('while the session is still connecting takes its place', () => {
     const net = new IceHarness()
     net.addHost(net.a, '192.0.2.1:5000')

@@ -91,6 +91,22 @@ it.each([
   expect(net.a.agent.pairs()).toEqual([])
 })
 
+function activeSolo(): SoloIce {
+  const solo = new SoloIce()
+  solo.agent.addLocalCandidate(
+    {
+      type: 'host',
+      protocol: 'tcp',
+      tcpType: 'active',
+      socket: host,
+      address: TransportAddress.parse('192.0.2.1:9'),
+    },
+    solo.now,
+  )
+  solo.describe()
+  return solo
+}
+
 describe('connections', () => {
   it('that were not selected are closed when the session completes', () => {
     const net = new IceHarness({ renomination: false }, {})
@@ -137,18 +153,7 @@ describe('connections', () => {
   })
 
   it('are opened at the pace of checks', () => {
-    const solo = new SoloIce()
-    solo.agent.addLocalCandidate(
-      {
-        type: 'host',
-        protocol: 'tcp',
-        tcpType: 'active',
-        socket: host,
-        address: TransportAddress.parse('192.0.2.1:9'),
-      },
-      solo.now,
-    )
-    solo.describe()
+    const solo = activeSolo()
     for (let port = 1; port <= 3; port++) {
       solo.addRemote(
         peerAddress.withPort(port),
@@ -162,18 +167,7 @@ describe('connections', () => {
   })
 
   it('at whose end somebody else answers are closed', () => {
-    const solo = new SoloIce()
-    solo.agent.addLocalCandidate(
-      {
-        type: 'host',
-        protocol: 'tcp',
-        tcpType: 'active',
-        socket: host,
-        address: TransportAddress.parse('192.0.2.1:9'),
-      },
-      solo.now,
-    )
-    solo.describe()
+    const solo = activeSolo()
     solo.addRemote(peerAddress, '1 1 tcp 1000 HOST PORT typ host tcptype passive')
     solo.elapse(0)
     const { connection } = solo.events('open-connection')[0]!
