@@ -96,10 +96,11 @@ describe.skipIf(missing.length > 0)('the page', { timeout: 240_000 }, () => {
 
   it('connects two people who call each other at the same time', async () => {
     const [ann, bob] = [await join('Ann'), await join('Bob')]
-    await Promise.all([
-      ann.click('button[aria-label="Call Bob"]'),
-      bob.evaluate('document.querySelector(\'button[aria-label="Call Ann"]\').click()'),
-    ])
+    // At once, without waiting for a button that a call which has come first takes away.
+    const press = (page: Page, name: string) =>
+      page.evaluate(`document.querySelector('button[aria-label="Call ${name}"]').click()`)
+    await ann.waitForSelector('button[aria-label="Call Bob"]')
+    await Promise.all([press(ann, 'Bob'), press(bob, 'Ann')])
     const accept = bob.click('#accept', { timeout: 5000 }).catch(() => {})
     const acceptToo = ann.click('#accept', { timeout: 5000 }).catch(() => {})
     await Promise.all([accept, acceptToo])
