@@ -43,9 +43,9 @@ export const nodeClock: Clock = {
       return () => clearImmediate(immediate)
     }
     let timer: NodeJS.Timeout
+    // A timer of Node may fire a fraction of a millisecond early, and its longest delay is bounded.
     const arm = () => {
-      const delay = at - nodeClock.now()
-      timer = setTimeout(() => (delay > longestDelayMs ? arm() : callback()), clampDelay(delay))
+      timer = setTimeout(() => (nodeClock.now() < at ? arm() : callback()), clampDelay(at - nodeClock.now()))
     }
     arm()
     return () => clearTimeout(timer)
