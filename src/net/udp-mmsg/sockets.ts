@@ -3,7 +3,7 @@
 import { mappedPrefix } from '../../core/ip.ts'
 import type { SocketId } from '../../core/sans-io.ts'
 import { type MutableAddressWords, TransportAddress } from '../../core/transport-address.ts'
-import { firstRelaySocket } from '../../turn/socket-numbers.ts'
+import { firstRelaySocket, isRelaySocket } from '../../turn/socket-numbers.ts'
 import { constants as c, errnoName } from './abi.ts'
 import type { Arena } from './arena.ts'
 import type { Libc } from './libc.ts'
@@ -17,7 +17,8 @@ export class MmsgSocket {
   readonly fd: number
   readonly isIPv6: boolean
   readonly local: TransportAddress
-  readonly receiveBufferBytes: number
+  /** What the system has granted a listening socket. */
+  readonly receiveBufferBytes: number | undefined
   /** Where the socket stands in the table, and how often that place has been given before. */
   index = -1
   generation = 0
@@ -28,7 +29,7 @@ export class MmsgSocket {
   /** How many datagrams the next read asks for. */
   appetite = 1
 
-  constructor(id: SocketId, fd: number, local: TransportAddress, receiveBufferBytes: number) {
+  constructor(id: SocketId, fd: number, local: TransportAddress, receiveBufferBytes: number | undefined) {
     this.id = id
     this.fd = fd
     this.local = local
@@ -82,8 +83,11 @@ export class SocketOpener {
       return reason
     }
     this.#setBuffer(fd, c.SO_RCVBUFFORCE, c.SO_RCVBUF, options.receiveBufferBytes)
-    this.#setBuffer(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, options.sendBufferBytes)
-    const socket = new MmsgSocket(id, fd, this.#localOf(fd), this.#get(fd, c.SOL_SOCKET, c.SO_RCVBUF) / 2)
+    // A relay socket serves one client: it needs no more than it has, and every call counts when clients come.
+    const isRelay = isRelaySocket(id)
+    if (!isRelay) this.#setBuffer(fd, c.SO_SNDBUFFORCE, c.SO_SNDBUF, options.sendBufferBytes)
+    const granted = isRelay ? undefined : this.#get(fd, c.SOL_SOCKET, c.SO_RCVBUF) / 2
+    const socket = new MmsgSocket(id, fd, address.port > 0 ? address : this.#localOf(fd), granted)
     // Fragments are what RFC 8656 §14 has unless the client asks for DONT-FRAGMENT.
     this.setDontFragment(socket, false)
     return socket

@@ -30,7 +30,11 @@ export class ThreadShard {
     this.#log = log
     this.#ledger = ledger
     this.#member = ledger.join()
-    this.#worker = new Worker(entry, { workerData: pack(data) })
+    this.#worker = new Worker(entry, {
+      workerData: pack(data),
+      // Packets leave no garbage, and requests little: a small young generation stays in the cache, and costs no memory.
+      resourceLimits: { maxYoungGenerationSizeMb: 6 },
+    })
     this.#ended = new Promise((resolve) => this.#worker.once('exit', () => resolve()))
     this.#worker.once('exit', () => ledger.leave(this.#member))
   }
