@@ -61,6 +61,8 @@ export class HostUdpDriver implements UdpDriver {
     this.#sockets.delete(socket)
   }
 
+  flush(): void {}
+
   closeAll(): void {
     for (const socket of this.#sockets.values()) socket.close()
     this.#sockets.clear()

@@ -14,8 +14,10 @@ export interface UdpDriver {
   transmit(socket: SocketId, destination: AddressWords, bytes: Uint8Array): void
   /** Sends what the route says of the datagram that is being handed in, from inside `handlers.datagram`. */
   forward(route: Route, datagram: Datagram): void
-  /** Closes at once; the number may be used again. */
+  /** Closes, with what has been sent before; the number may be used again. */
   close(socket: SocketId): void
+  /** Carries out now what was put off: after it, a closed socket's port is free. */
+  flush(): void
   closeAll(): void
 }
 

@@ -28,9 +28,14 @@ export class CounterWriter {
   }
 }
 
-/** Adds what the board says to `sum`. */
-export function addCounters(board: SharedArrayBuffer, sum: ServerCounters): void {
-  const numbers = new Float64Array(board)
+/** Adds what the board says, or what other counters have, to `sum`. */
+export function addCounters(from: SharedArrayBuffer | ServerCounters, sum: ServerCounters): void {
+  if (from instanceof ServerCounters) {
+    for (const name of names) sum[name] += from[name]
+    for (const reason of reasons) sum.drops[reason] += from.drops[reason]
+    return
+  }
+  const numbers = new Float64Array(from)
   let at = 0
   for (const name of names) sum[name] += numbers[at++]!
   for (const reason of reasons) sum.drops[reason] += numbers[at++]!
@@ -39,9 +44,6 @@ export function addCounters(board: SharedArrayBuffer, sum: ServerCounters): void
 /** Both together, as a new object. */
 export function sumCounters(x: ServerCounters, y: ServerCounters): ServerCounters {
   const sum = new ServerCounters()
-  for (const counters of [x, y]) {
-    for (const name of names) sum[name] += counters[name]
-    for (const reason of reasons) sum.drops[reason] += counters.drops[reason]
-  }
+  for (const counters of [x, y]) addCounters(counters, sum)
   return sum
 }

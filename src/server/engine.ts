@@ -25,6 +25,8 @@ export interface Surroundings {
 }
 
 export interface EngineHost {
+  /** Which of the server's engines it is. */
+  readonly engine: number
   readonly clock: Clock
   readonly random: Random
   /** Whether its UDP driver can set the DF bit. */
@@ -51,6 +53,7 @@ export function createEngine(config: ServeConfig, around: Surroundings, host: En
       tcpRelay: config.tcpRelay,
       alternates: config.alternateServers,
       shared: around.shared,
+      engine: host.engine,
       ...limitsOf(config),
     },
     host.random,

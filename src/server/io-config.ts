@@ -19,3 +19,12 @@ export const defaultIoConfig: IoConfig = { io: 'auto', workers: 1 }
 export function workerCount({ workers }: IoConfig): number {
   return workers > 0 ? workers : availableParallelism()
 }
+
+/** What a thread took, and what it can do with it. */
+export interface IoReport {
+  readonly io: IoName
+  /** The system calls that it uses. */
+  readonly via: string
+  /** Why it is not what would have been better. */
+  readonly because: string | undefined
+}

@@ -69,6 +69,15 @@ export class QuotaLedger {
     if (user.slot !== undefined) this.#freeSlots.push(user.slot)
   }
 
+  /** What one shard holds is another's from now on. */
+  move(from: QuotaMember, to: QuotaMember, userId: string, count: number): void {
+    const left = (from.held.get(userId) ?? 0) - count
+    if (left < 0) return
+    if (left === 0) from.held.delete(userId)
+    else from.held.set(userId, left)
+    to.held.set(userId, (to.held.get(userId) ?? 0) + count)
+  }
+
   /** The shard is gone, and all that it held. */
   leave(member: QuotaMember): void {
     for (const [userId, count] of [...member.held]) this.giveBack(member, userId, count)

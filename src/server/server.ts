@@ -1,9 +1,11 @@
 /** A running TURN server: configuration in, sockets open, one log line for each allocation's start and end. */
 
 import { isBuiltin } from 'node:module'
-import type { Host, TlsCertificate } from '../core/host.ts'
+import type { Clock, Host, TlsCertificate } from '../core/host.ts'
+import { later } from '../core/time.ts'
 import { HostUdpDriver } from '../net/host-udp-driver.ts'
 import { NodeHost } from '../net/node-host.ts'
+import type { AllocationRecord } from '../turn/allocation.ts'
 import type { ServerCounters } from '../turn/counters.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
 import { alternateListeners } from './alternate-config.ts'
@@ -23,14 +25,21 @@ import { type OpenListener, openListeners, probeListeners } from './listeners.ts
 import type { Log } from './log.ts'
 import { QuotaLedger } from './quota-ledger.ts'
 import { probeRelayAddress, probeTcpRelay } from './relay-probe.ts'
-import { type QuotaDesk, Shard } from './shard.ts'
+import { Shard, type ShardDesk } from './shard.ts'
 import { shardLog } from './shard-log.ts'
 import { newSharedState } from './shared-memory.ts'
 import { StreamCounters } from './stream-counters.ts'
 import { StreamSide } from './stream-side.ts'
 import { streamsOptionsOf } from './streams-config.ts'
 import { ThreadShards } from './threads/thread-shards.ts'
+import { TransferExchange } from './transfer-exchange.ts'
 import { usableAlternates } from './usable-alternates.ts'
+
+/** The engine of the main thread; those of others have the numbers behind it. */
+const mainEngine = 1
+
+/** How often to look whether the last allocation has ended: longer than counters of threads are old. */
+const drainLookMs = 250
 
 export interface RunningServer {
   readonly listeners: readonly OpenListener[]
@@ -38,6 +47,12 @@ export interface RunningServer {
   readonly counters: ServerCounters
   /** Of connections by TCP and TLS. */
   readonly streamCounters: StreamCounters
+  /** The allocations that there are now. */
+  allocations(): Promise<readonly AllocationRecord[]>
+  /**
+   * From now on there are no new allocations (508); those that there are go on. Resolves when the last has ended.
+   */
+  drain(): Promise<void>
   /** Looks at the certificates' files now, rather than in a few seconds. */
   reloadCertificates(): void
   /** Ends every allocation and closes every socket, at once; resolves when no thread is left. */
@@ -63,20 +78,32 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
   ]
   checkAlternates(config, ownAddresses)
   const isThreaded = hasThreads(config, host)
-  const shared = isThreaded ? newSharedState(config, host.random) : undefined
+  const shared = isThreaded
+    ? newSharedState(config, relays.length, config.relayPorts, host.random)
+    : undefined
   const around = { ownAddresses, relays, alternates, nonceKey: host.random.bytes(32), shared }
   const ledger = new QuotaLedger(config, shared?.rates)
+  const exchange = new TransferExchange(ledger, {
+    relays,
+    range: config.relayPorts,
+    memory: shared?.relayPorts ?? [],
+  })
   const certificates = readCertificates(config.tlsCertificates)
-  const threads = isThreaded ? await startThreads(config, around, host, log, ledger) : undefined
+  const threads = isThreaded ? await startThreads(config, around, host, log, ledger, exchange) : undefined
   const { clock, random } = host
-  const engine = createEngine(config, around, { clock, random, canSetDontFragment: false })
+  const engine = createEngine(config, around, {
+    clock,
+    random,
+    engine: mainEngine,
+    canSetDontFragment: false,
+  })
   const shard = new Shard(
     engine,
     clock,
     (handlers) => new HostUdpDriver(host, handlers),
     (owner) => new StreamSide(engine, host, streamsOptionsOf(config, config.allowLegacyChannels), owner),
     shardLog(log),
-    deskOf(ledger, (...decided) => shard.quotaDecided(...decided)),
+    mainDesk(ledger, exchange, () => shard),
   )
   const close = async () => {
     shard.close()
@@ -100,6 +127,12 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
         return threads === undefined ? engine.counters : sumCounters(engine.counters, threads.counters())
       },
       streamCounters: shard.streamCounters ?? new StreamCounters(),
+      allocations: async () => [...shard.allocations(), ...((await threads?.allocations()) ?? [])],
+      drain: () => {
+        shard.retire()
+        threads?.retire()
+        return drained(clock, () => engine.counters.allocations + (threads?.counters().allocations ?? 0))
+      },
       reloadCertificates: () => watch.check(),
       close: () => {
         watch.close()
@@ -124,20 +157,39 @@ async function startThreads(
   host: Host,
   log: Log,
   ledger: QuotaLedger,
+  exchange: TransferExchange,
 ): Promise<ThreadShards> {
   await probeListeners(config.listen, host)
-  const threads = await ThreadShards.start(config, around, log, ledger)
-  log.info('serving UDP', { io: threads.io, workers: threads.count, because: threads.ioReason })
+  const threads = await ThreadShards.start(config, around, host, log, ledger, exchange)
+  log.info('serving UDP', { ...threads.io, workers: threads.count })
   return threads
 }
 
-/** For the shard in the ledger's own thread: it is told at once. */
-function deskOf(ledger: QuotaLedger, decided: Shard['quotaDecided']): QuotaDesk {
-  const member = ledger.join()
+/** For the shard in the main thread: it is told at once. */
+function mainDesk(ledger: QuotaLedger, exchange: TransferExchange, shard: () => Shard): ShardDesk {
+  const quota = ledger.join()
+  exchange.join(mainEngine, {
+    quota,
+    give: (question, key, engine) => exchange.given(question, shard().give(key, engine)),
+    fetched: (id, answer) => shard().fetched(id, answer),
+  })
   return {
-    claim: (claim, userId, count) => decided(claim, userId, count, ledger.claim(member, userId, count)),
-    giveBack: (userId, count) => ledger.giveBack(member, userId, count),
+    claim: (claim, userId, count) =>
+      shard().quotaDecided(claim, userId, count, ledger.claim(quota, userId, count)),
+    giveBack: (userId, count) => ledger.giveBack(quota, userId, count),
+    fetch: (id, owner, key) => exchange.fetch(mainEngine, id, owner, key),
   }
+}
+
+/** Resolves when there are no allocations any more. */
+function drained(clock: Clock, count: () => number): Promise<void> {
+  return new Promise((resolve) => {
+    const look = () => {
+      if (count() === 0) resolve()
+      else clock.schedule(later(clock.now(), drainLookMs), look)
+    }
+    clock.schedule(later(clock.now(), drainLookMs), look)
+  })
 }
 
 /** Listeners as the configuration has them, whoever has opened them. */

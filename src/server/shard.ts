@@ -12,6 +12,7 @@ import type { QuotaDecision } from '../turn/quota-claims.ts'
 import { packetOf } from '../turn/route.ts'
 import type { TurnServer } from '../turn/server.ts'
 import { isStreamSocket } from '../turn/socket-numbers.ts'
+import type { FetchAnswer, TransferKey } from '../turn/transfer-items.ts'
 import type { StreamCounters } from './stream-counters.ts'
 import type { StreamSide, StreamSideOwner } from './stream-side.ts'
 import type { StreamListenOptions } from './streams.ts'
@@ -31,11 +32,13 @@ export interface ShardEvents {
   streamEnded(transport: 'tcp' | 'tls', client: TransportAddress, reason: string): void
 }
 
-/** Where quotas are counted for several shards. */
-export interface QuotaDesk {
+/** What a shard asks of the server that it is a part of, and that other shards ask too. */
+export interface ShardDesk {
   /** May the user have that many more? `Shard.quotaDecided` is to be told, now or later. */
   claim(claim: number, userId: string, count: number): void
   giveBack(userId: string, count: number): void
+  /** Does that engine have it? `Shard.fetched` is to be told, now or later. */
+  fetch(id: number, owner: number, key: TransferKey): void
 }
 
 export interface Listener {
@@ -54,8 +57,9 @@ export class Shard {
   readonly #events: ShardEvents
   readonly #udp: UdpDriver
   readonly #streams: StreamSide | undefined
-  readonly #quotas: QuotaDesk | undefined
+  readonly #desk: ShardDesk | undefined
   readonly #pendingListeners = new Map<SocketId, PendingListener>()
+  readonly #listening = new Map<SocketId, TransportAddress>()
   #nextListener = 0
   #cancelTimer: () => void = () => {}
   #timerAt: Instant | undefined
@@ -66,9 +70,9 @@ export class Shard {
     createDriver: (handlers: UdpDriverHandlers) => UdpDriver,
     createStreams: ((owner: StreamSideOwner) => StreamSide) | undefined,
     events: ShardEvents,
-    quotas?: QuotaDesk,
+    desk?: ShardDesk,
   ) {
-    this.#quotas = quotas
+    this.#desk = desk
     this.#engine = engine
     this.#clock = clock
     this.#events = events
@@ -104,6 +108,19 @@ export class Shard {
     })
   }
 
+  /** Closes the listening sockets of UDP and opens them again at the same addresses: the last ones of their ports then. */
+  async reseat(): Promise<void> {
+    for (const [id, local] of this.#listening) {
+      this.#udp.close(id)
+      this.#udp.flush()
+      await new Promise<void>((resolve) => {
+        // One that cannot be opened again is missing from now on: there is nobody to tell.
+        this.#pendingListeners.set(id, { resolve: () => resolve(), reject: () => resolve() })
+        this.#udp.bind(id, local)
+      })
+    }
+  }
+
   /** Opens a listener for TCP or TLS. Rejects with the system's code, or with `configuration-invalid`. */
   async listenStream(options: StreamListenOptions): Promise<Listener> {
     if (this.#streams === undefined) throw new Error('a shard without streams')
@@ -121,6 +138,31 @@ export class Shard {
   quotaDecided(claim: number, userId: string, count: number, decision: QuotaDecision): void {
     this.#engine.quotaDecided(claim, userId, count, decision, this.#clock.now())
     this.#drain()
+  }
+
+  /** The answer to what the desk was asked to fetch. */
+  fetched(id: number, answer: FetchAnswer): void {
+    this.#engine.fetched(id, answer, this.#clock.now())
+    this.#drain()
+  }
+
+  /** Hands over to another shard what its client has come for. */
+  give(key: TransferKey, engine: number): FetchAnswer {
+    const answer = this.#engine.give(key, engine, this.#clock.now())
+    this.#drain()
+    // The socket is closed before the other shard opens its own at the same port.
+    this.#udp.flush()
+    return answer
+  }
+
+  /** The allocations that there are, as they are now. */
+  allocations(): AllocationRecord[] {
+    return this.#engine.allocations().map(recordOf)
+  }
+
+  /** From now on there are no new allocations; those that there are go on. */
+  retire(): void {
+    this.#engine.retire()
   }
 
   /** Ends every allocation and closes every socket. No timer is left. */
@@ -200,10 +242,13 @@ export class Shard {
         this.#engine.authorized(output.id, [], this.#clock.now())
         return
       case 'claim-quota':
-        this.#quotas?.claim(output.claim, output.userId, output.count)
+        this.#desk?.claim(output.claim, output.userId, output.count)
         return
       case 'return-quota':
-        this.#quotas?.giveBack(output.userId, output.count)
+        this.#desk?.giveBack(output.userId, output.count)
+        return
+      case 'fetch':
+        this.#desk?.fetch(output.id, output.owner, output.key)
         return
       case 'authentication-failed':
       case 'answers-withheld':
@@ -217,6 +262,7 @@ export class Shard {
   #bound(socket: SocketId, local: TransportAddress, receiveBufferBytes: number | undefined): void {
     const listener = this.#takePendingListener(socket)
     if (listener !== undefined) {
+      this.#listening.set(socket, local)
       this.#engine.addListener(socket, local)
       listener.resolve({ local, receiveBufferBytes })
       return
@@ -256,5 +302,15 @@ export class Shard {
       this.#engine.handleTimeout(this.#clock.now())
       this.#drain()
     })
+  }
+}
+
+/** A copy that can be kept, and sent to another thread. */
+function recordOf(allocation: AllocationRecord): AllocationRecord {
+  const { id, client, transport, relayTransport, relayedAddresses, username, createdAt } = allocation
+  const { bytesFromClient, bytesToClient, packetsFromClient, packetsToClient } = allocation
+  return {
+    ...{ id, client, transport, relayTransport, relayedAddresses, username, createdAt },
+    ...{ bytesFromClient, bytesToClient, packetsFromClient, packetsToClient },
   }
 }

@@ -43,6 +43,8 @@ export interface AllocationOptions {
   readonly transport: ClientTransport
   readonly relayTransport: RelayTransport
   readonly credential: Credential
+  /** Whom it counts against; the credential's user unless given. */
+  readonly userId?: string
   readonly transactionId: Uint8Array
   readonly lifetime: number
   readonly createdAt: Instant
@@ -92,7 +94,7 @@ export class Allocation implements AllocationRecord, AuthenticatedClient, Client
     this.transport = options.transport
     this.relayTransport = options.relayTransport
     this.credential = options.credential
-    this.userId = options.credential.userId
+    this.userId = options.userId ?? options.credential.userId
     this.transactionId = options.transactionId
     this.lifetime = options.lifetime
     this.createdAt = options.createdAt

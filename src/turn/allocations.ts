@@ -101,6 +101,11 @@ export class Allocations {
     this.addPath(allocation, allocation)
   }
 
+  /** As `add`, but its client is away: the allocation has no five-tuple until it comes. */
+  addAway(allocation: Allocation): void {
+    this.#all.add(allocation)
+  }
+
   /** From here on the allocation is found by that half of a five-tuple (too). */
   addPath(allocation: Allocation, { socket, client }: ClientPath): void {
     this.#byClient.set(socket, client, allocation)

@@ -77,7 +77,7 @@ export class Credential {
    * Whether what `other` has made is this one's to use (RFC 8656 §5): the same name. Tokens name their key and no
    * user, and new ones are to refresh old allocations (RFC 7635 §9), so one stands for another.
    */
-  isSameOwner(other: Credential): boolean {
+  isSameOwner(other: Pick<Credential, 'kind' | 'username'>): boolean {
     return this.kind === other.kind && (this.kind === 'token' || this.username === other.username)
   }
 }

@@ -4,7 +4,6 @@
  */
 
 import type { OutputQueue } from '../core/output-queue.ts'
-import type { Random } from '../core/random.ts'
 import type { SocketId } from '../core/sans-io.ts'
 import { type Instant, later } from '../core/time.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
@@ -16,6 +15,17 @@ import { TicketSealer } from './mobility-ticket.ts'
 import type { ServerOutput } from './outputs.ts'
 import { noSocket } from './socket-numbers.ts'
 
+/** A handle says which engine has made it. */
+const handlesPerEngine = 2 ** 32
+
+export interface FoundTicket {
+  readonly allocation: Allocation | undefined
+  /** Where it was when the ticket was made. */
+  readonly engine: number
+  readonly handle: number
+  readonly generation: number
+}
+
 /** §3.2.2: how long a ticket is recognized after its use. */
 const spentTicketMs = 30_000
 
@@ -24,36 +34,71 @@ export class MobileAllocations {
   readonly #outputs: OutputQueue<ServerOutput>
   readonly #sealer: TicketSealer
   readonly #byHandle = new Map<number, Allocation>()
+  readonly #engine: number
   #nextHandle = 1
 
-  constructor(allocations: Allocations, outputs: OutputQueue<ServerOutput>, random: Random) {
+  /** `keys` are 64 random bytes, the same for all engines that accept each other's tickets; `engine` tells them apart. */
+  constructor(
+    allocations: Allocations,
+    outputs: OutputQueue<ServerOutput>,
+    keys: Uint8Array,
+    engine: number,
+  ) {
     this.#allocations = allocations
     this.#outputs = outputs
-    this.#sealer = new TicketSealer(random)
+    this.#sealer = new TicketSealer(keys)
+    this.#engine = engine
   }
 
   get size(): number {
     return this.#byHandle.size
   }
 
+  /** The allocation that tickets with that handle are for, if it is here. */
+  at(handle: number): Allocation | undefined {
+    return this.#byHandle.get(handle)
+  }
+
   /** Makes the allocation a mobile one; its first ticket. */
   add(allocation: Allocation): Uint8Array {
-    const handle = this.#nextHandle++
+    const handle = this.#newHandle()
     const ticket = this.#sealer.seal({ handle, generation: 0 })
     allocation.mobility = new Mobility(handle, ticket)
     this.#byHandle.set(handle, allocation)
     return ticket
   }
 
-  remove({ mobility }: Allocation): void {
-    if (mobility !== undefined) this.#byHandle.delete(mobility.handle)
+  /** Another engine's allocation goes on here. Its last ticket stays good; the next one will be of our own. */
+  adopt(allocation: Allocation, formerHandle: number, generation: number): void {
+    const handle = this.#newHandle()
+    const ticket = this.#sealer.seal({ handle, generation })
+    allocation.mobility = new Mobility(handle, ticket, formerHandle)
+    allocation.mobility.generation = generation
+    this.#byHandle.set(handle, allocation)
+    this.#byHandle.set(formerHandle, allocation)
   }
 
-  /** What a ticket stands for; undefined for bytes that are none. The allocation may be gone. */
-  find(ticket: Uint8Array): { allocation: Allocation | undefined; generation: number } | undefined {
+  remove({ mobility }: Allocation): void {
+    if (mobility === undefined) return
+    this.#byHandle.delete(mobility.handle)
+    if (mobility.formerHandle !== undefined) this.#byHandle.delete(mobility.formerHandle)
+  }
+
+  /** What a ticket stands for; undefined for bytes that are none. The allocation may be gone, or with another engine. */
+  find(ticket: Uint8Array): FoundTicket | undefined {
     const contents = this.#sealer.open(ticket)
     if (contents === undefined) return undefined
-    return { allocation: this.#byHandle.get(contents.handle), generation: contents.generation }
+    const { handle, generation } = contents
+    return {
+      allocation: this.#byHandle.get(handle),
+      engine: Math.trunc(handle / handlesPerEngine),
+      handle,
+      generation,
+    }
+  }
+
+  #newHandle(): number {
+    return this.#engine * handlesPerEngine + this.#nextHandle++
   }
 
   /** The client has shown the newest ticket from there. It gets another one, and may send from both places. */

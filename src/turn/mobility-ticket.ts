@@ -5,7 +5,6 @@
  */
 
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
-import type { Random } from '../core/random.ts'
 import { readUint32, writeUint32 } from '../stun/bytes.ts'
 
 export interface TicketContents {
@@ -14,6 +13,9 @@ export interface TicketContents {
   /** Which of its tickets: below 2^24. */
   readonly generation: number
 }
+
+/** A key to encrypt with and one to authenticate with. */
+export const ticketKeyBytes = 64
 
 const cipher = 'aes-256-ctr'
 const ivBytes = 16
@@ -27,9 +29,10 @@ export class TicketSealer {
   readonly #cipherKey: Uint8Array
   readonly #macKey: Uint8Array
 
-  constructor(random: Random) {
-    this.#cipherKey = random.bytes(32)
-    this.#macKey = random.bytes(32)
+  /** `keys` are 64 random bytes. */
+  constructor(keys: Uint8Array) {
+    this.#cipherKey = keys.subarray(0, 32)
+    this.#macKey = keys.subarray(32, ticketKeyBytes)
   }
 
   /** 32 characters. The same contents give the same ticket. */

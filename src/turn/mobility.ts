@@ -6,6 +6,8 @@ import { type ClientPath, isSamePath } from './client-path.ts'
 export class Mobility {
   /** Names the allocation inside its tickets. */
   readonly handle: number
+  /** The one inside the tickets that another engine has given, from where the allocation has come. */
+  readonly formerHandle: number | undefined
   /** Counts the tickets: only the newest is good for a move. */
   generation = 0
   ticket: Uint8Array
@@ -14,8 +16,9 @@ export class Mobility {
   /** Where the last move went, and until when its request may be retransmitted. */
   lastMove: { readonly path: ClientPath; readonly until: Instant } | undefined
 
-  constructor(handle: number, ticket: Uint8Array) {
+  constructor(handle: number, ticket: Uint8Array, formerHandle?: number) {
     this.handle = handle
+    this.formerHandle = formerHandle
     this.ticket = ticket
   }
 

@@ -85,6 +85,8 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly canSetDontFragment?: boolean
   /** Where several engines serve one set of clients: limits that they keep together. Quotas are asked for then. */
   readonly shared?: SharedState | undefined
+  /** Which of these engines this is: 1 to 127, no two the same; 1 unless given. */
+  readonly engine?: number
   /** Where clients are sent for new allocations, in turns; none unless given. */
   readonly alternates?: readonly AlternateServer[]
   /** Where NAT behavior discovery (RFC 5780) is answered; nowhere unless given. */

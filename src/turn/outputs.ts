@@ -5,6 +5,7 @@ import type { TransportAddress } from '../core/transport-address.ts'
 import type { AllocationRecord } from './allocation.ts'
 import type { AuthenticationFailure } from './authentication.ts'
 import type { ConnectionId } from './peer-connection.ts'
+import type { TransferKey } from './transfer-items.ts'
 
 /** In the order in which they are to be carried out. */
 export type ServerOutput =
@@ -57,6 +58,8 @@ export type ServerOutput =
     }
   /** The user has so many less. */
   | { readonly type: 'return-quota'; readonly userId: string; readonly count: number }
+  /** Does that engine have it? Tell `fetched`. */
+  | { readonly type: 'fetch'; readonly id: number; readonly owner: number; readonly key: TransferKey }
   /** Who receives what is sent there has shown a wrong credential; told once a minute for each /32 or /64. */
   | {
       readonly type: 'authentication-failed'

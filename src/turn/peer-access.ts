@@ -16,7 +16,8 @@ export type PeerVerdict = 'outside' | 'inside' | 'forbidden'
 export class PeerAccess {
   readonly #policy: PeerPolicy
   readonly #ports: { readonly min: number; readonly max: number }
-  readonly #ownIps: AddressTable<true>
+  /** What stands of each of our own addresses: the policy does not change. */
+  readonly #ownIps: AddressTable<PeerVerdict>
   readonly #listening: AddressTable<true>
 
   constructor(options: TurnServerOptions, random: Random) {
@@ -26,13 +27,13 @@ export class PeerAccess {
     this.#listening = new AddressTable(randomUint32(random))
     for (const address of options.ownAddresses) this.addListening(address)
     for (const { address, external } of options.relays) {
-      this.#ownIps.setIp(0, address, true)
-      this.#ownIps.setIp(0, external, true)
+      this.#addOwnIp(address)
+      this.#addOwnIp(external)
     }
   }
 
   addListening(address: AddressWords): void {
-    this.#ownIps.setIp(0, address, true)
+    this.#addOwnIp(address)
     this.#listening.set(0, address, true)
   }
 
@@ -44,10 +45,14 @@ export class PeerAccess {
     return this.#ownIps.getIp(0, address) !== undefined
   }
 
+  /** Judges an IP address of our own; undefined for any other. */
+  judgeOwnIp(peer: AddressWords): PeerVerdict | undefined {
+    return this.#ownIps.getIp(0, peer)
+  }
+
   /** Judges the IP address alone, for a permission. */
   judgeIp(peer: AddressWords): PeerVerdict {
-    if (this.isOwnIp(peer) && !this.#policy.names(peer)) return 'inside'
-    return this.#policy.allows(peer) ? 'outside' : 'forbidden'
+    return this.judgeOwnIp(peer) ?? (this.#policy.allows(peer) ? 'outside' : 'forbidden')
   }
 
   /** Judges address and port, for a channel or a packet. Port 0 is nobody's. */
@@ -56,5 +61,11 @@ export class PeerAccess {
     const verdict = this.judgeIp(peer)
     const isRelayPort = peer.port >= this.#ports.min && peer.port <= this.#ports.max
     return verdict === 'inside' && !isRelayPort ? 'forbidden' : verdict
+  }
+
+  #addOwnIp(address: AddressWords): void {
+    const isAllowed = this.#policy.allows(address)
+    const outside = isAllowed ? 'outside' : 'forbidden'
+    this.#ownIps.setIp(0, address, this.#policy.names(address) ? outside : 'inside')
   }
 }

@@ -100,6 +100,15 @@ export class QuotaClaims {
     else this.#quotas.release(userId, count)
   }
 
+  /** What the user has so many of is another engine's now. Where others count, they have seen it. */
+  handOver(userId: string, count: number): void {
+    this.#quotas?.release(userId, count)
+  }
+
+  takeOver(userId: string, count: number): void {
+    this.#quotas?.add(userId, count)
+  }
+
   #forget(id: number, claim: QuotaClaim): void {
     this.#undecided.delete(id)
     this.#claimIds.delete(claim.allocation)

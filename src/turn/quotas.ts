@@ -33,6 +33,12 @@ export class Quotas {
     return true
   }
 
+  /** The user has that many more, whatever there may be. */
+  add(userId: string, count: number): void {
+    this.#held.set(userId, (this.#held.get(userId) ?? 0) + count)
+    this.#heldByAll += count
+  }
+
   release(userId: string, count: number): void {
     this.#heldByAll -= count
     const left = (this.#held.get(userId) ?? 0) - count

@@ -79,6 +79,7 @@ export class RelayBinder {
     const attempt = this.#take(socket)
     if (attempt === undefined) return undefined
     const { task, relay, current, first, refused } = attempt
+    if (task.allocation.relayTransport === 'udp') this.#sockets.opened(current)
     if (first === undefined && task.needs[0]!.ports === 'pair') {
       this.#open(task, relay, current.local.port + 1, current, refused)
       return undefined

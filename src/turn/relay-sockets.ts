@@ -37,6 +37,23 @@ export class RelaySockets {
     return { socket, local, address: told }
   }
 
+  /** Asks the world for a socket at a port that another engine has handed over; undefined for no relay of ours. */
+  adopt(local: TransportAddress): RelaySocket | undefined {
+    const relay = this.#relays.at(local)
+    return relay === undefined ? undefined : this.open(relay, local.port, 'udp')
+  }
+
+  /** A UDP socket is bound: other engines may send to it. */
+  opened({ local }: RelaySocket): void {
+    this.#relays.at(local)?.ports.opened(local.port)
+  }
+
+  /** Closes the socket, and makes its port another engine's. */
+  handOver(relaySocket: RelaySocket, engine: number): void {
+    this.closeKeepingPort(relaySocket)
+    this.#relays.at(relaySocket.local)?.ports.handOver(relaySocket.local.port, engine)
+  }
+
   /** Closes the socket and gives back its number and its port. */
   close(relaySocket: RelaySocket): void {
     this.closeKeepingPort(relaySocket)

@@ -7,7 +7,7 @@ import { isIPv4, mappedPrefix } from '../core/ip.ts'
 import type { Random } from '../core/random.ts'
 import { type Datagram, socketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
-import type { AddressWords } from '../core/transport-address.ts'
+import type { AddressWords, MutableAddressWords } from '../core/transport-address.ts'
 import { readUint16 } from '../stun/bytes.ts'
 import { streamPadding } from '../stun/stream-framing.ts'
 import type { Allocation, RelayedTransportAddress } from './allocation.ts'
@@ -18,6 +18,7 @@ import { DataIndicationWriter, longestDataIndicationHeader } from './data-indica
 import type { MobileAllocations } from './mobile-allocations.ts'
 import { limits } from './options.ts'
 import type { PeerAccess } from './peer-access.ts'
+import type { Relays } from './relay-address.ts'
 import type { ServerState } from './request.ts'
 import type { MutableRoute, Route } from './route.ts'
 import { readSendIndication, type SendIndication } from './send-indication.ts'
@@ -27,6 +28,9 @@ export class Relaying {
   readonly #allocations: Allocations
   readonly #mobile: MobileAllocations | undefined
   readonly #peers: PeerAccess
+  readonly #relays: Relays
+  /** Of another engine's relayed transport address: where it is bound, or what clients know it as. */
+  readonly #elsewhere: MutableAddressWords = { a: 0, b: 0, c: 0, d: 0, port: 0 }
   readonly #counters: ServerCounters
   readonly #canSetDontFragment: boolean
   readonly #header = new Uint8Array(longestDataIndicationHeader)
@@ -39,7 +43,8 @@ export class Relaying {
     dontFragment: false,
   }
 
-  constructor({ allocations, mobile, peers, counters, options }: ServerState, random: Random) {
+  constructor({ allocations, mobile, peers, relays, counters, options }: ServerState, random: Random) {
+    this.#relays = relays
     this.#allocations = allocations
     this.#mobile = mobile
     this.#peers = peers
@@ -102,7 +107,8 @@ export class Relaying {
   fromPeer({ socket, source, start, end }: Datagram, now: Instant): Route | undefined {
     const relayed = this.#allocations.findByRelaySocket(socket)
     if (relayed === undefined) return this.#drop('no-allocation')
-    return this.#toClient(relayed, source, start, end, now)
+    const isTranslated = this.#relays.findSourceElsewhere(source, this.#elsewhere)
+    return this.#toClient(relayed, isTranslated ? this.#elsewhere : source, start, end, now)
   }
 
   #toPeer(
@@ -115,10 +121,16 @@ export class Relaying {
     if (end - start > limits.datagramBytes) return this.#drop('oversize')
     // A relayed address of our own is reached inside: the packet need not leave, and cannot miss its way back
     // through a NAT that does not hairpin.
-    const isOwn = this.#peers.isOwnIp(peer)
-    const neighbour = isOwn ? this.#allocations.findByRelayed(peer) : undefined
-    if (isOwn && neighbour === undefined && this.#peers.judge(peer) !== 'outside') {
-      return this.#drop('peer-forbidden')
+    let destination = peer
+    let neighbour: RelayedTransportAddress | undefined
+    const own = this.#peers.judgeOwnIp(peer)
+    if (own !== undefined) {
+      neighbour = this.#allocations.findByRelayed(peer)
+      if (neighbour === undefined) {
+        // Or it is another shard's, where the packet goes through the system.
+        if (this.#relays.findElsewhere(peer, this.#elsewhere)) destination = this.#elsewhere
+        else if (own !== 'outside' || this.#peers.isListening(peer)) return this.#drop('peer-forbidden')
+      }
     }
     const { allocation } = relayed
     if (allocation.bandwidth?.admitFromClient(end - start, now) === false) return this.#drop('over-bandwidth')
@@ -127,7 +139,7 @@ export class Relaying {
     this.#counters.packetsFromClient++
     this.#counters.bytesFromClient += end - start
     if (neighbour !== undefined) return this.#toClient(neighbour, relayed.address, start, end, now)
-    return this.#routeOf(relayed.socket, peer, 0, start, end, 0)
+    return this.#routeOf(relayed.socket, destination, 0, start, end, 0)
   }
 
   #toClient(

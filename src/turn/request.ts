@@ -23,6 +23,7 @@ import type { RelayBinder } from './relay-binder.ts'
 import type { RelaySockets } from './relay-sockets.ts'
 import type { Reservations } from './reservations.ts'
 import type { ClientTransport } from './socket-numbers.ts'
+import type { FetchResult, TransferDesk } from './transfer-items.ts'
 
 export interface TurnRequest extends ReplyAddress {
   readonly message: Message
@@ -31,6 +32,8 @@ export interface TurnRequest extends ReplyAddress {
   /** Seconds: what an allocation may last for with this credential. */
   readonly longestLifetime: number
   readonly now: Instant
+  /** What came of the search for the thing that it is about; undefined before. */
+  readonly fetched: FetchResult | undefined
 }
 
 /** A request on a five-tuple that has an active allocation of the same user. */
@@ -59,4 +62,8 @@ export interface ServerState {
   readonly counters: ServerCounters
   readonly connections: PeerConnections
   readonly random: Random
+  /** Listening sockets of UDP. */
+  readonly udpListeners: Set<SocketId>
+  /** Undefined where no other engine serves the same clients. */
+  readonly transfers: TransferDesk | undefined
 }

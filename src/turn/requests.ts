@@ -20,13 +20,20 @@ import { handleConnect } from './methods/connect.ts'
 import { controlOf, handleConnectionBind } from './methods/connection-bind.ts'
 import { handleCreatePermission } from './methods/create-permission.ts'
 import { handleRefresh } from './methods/refresh.ts'
-import { handleResume } from './methods/resume.ts'
+import { fetchTicket, handleResume } from './methods/resume.ts'
 import { type Outcome, reject } from './outcome.ts'
 import { PendingAuthorizations } from './pending-authorizations.ts'
 import { Redirects } from './redirects.ts'
 import type { ServerState, TurnRequest } from './request.ts'
+import type { FetchResult, WaitingRequest } from './transfer-items.ts'
 import { UnauthenticatedAnswers } from './unauthenticated.ts'
 import { unknownAttributes } from './understood-attributes.ts'
+
+/** What has been found out for a request since it came. */
+interface Found {
+  readonly credentials?: readonly Credential[]
+  readonly fetched?: FetchResult
+}
 
 export class Requests {
   readonly #state: ServerState
@@ -35,6 +42,7 @@ export class Requests {
   readonly #redirects: Redirects
   readonly #authorizations: PendingAuthorizations
   readonly #allocate: AllocateMethod
+  #isRetired = false
 
   constructor(state: ServerState, random: Random) {
     const { options, deadlines, outputs } = state
@@ -44,6 +52,9 @@ export class Requests {
     this.#redirects = new Redirects(options.alternates ?? [])
     this.#unauthenticated = new UnauthenticatedAnswers(state, this.#authenticator, random)
     this.#allocate = new AllocateMethod(state, random)
+    if (state.transfers !== undefined) {
+      state.transfers.resume = (request, result, now) => this.#resume(request, now, { fetched: result })
+    }
   }
 
   /** The sockets that Allocate asks for are told of here. */
@@ -54,6 +65,10 @@ export class Requests {
   /** Whether one more answer may go to who has not authenticated; it is counted. */
   admits(socket: SocketId, source: AddressWords, now: Instant): boolean {
     return this.#unauthenticated.admits(socket, source, now)
+  }
+
+  retire(): void {
+    this.#isRetired = true
   }
 
   redirectTo(alternates: readonly AlternateServer[]): void {
@@ -71,10 +86,14 @@ export class Requests {
   /** The answer to an 'authorize'. */
   authorized(id: number, credentials: readonly Credential[], now: Instant): void {
     const pending = this.#authorizations.take(id)
-    const message = pending === undefined ? undefined : decodeMessage(pending.bytes)
-    if (pending === undefined || message === undefined || typeof message === 'string') return
-    const { method } = message
-    if (method !== undefined) this.handle(message, method, pending, now, credentials)
+    if (pending !== undefined) this.#resume(pending, now, { credentials })
+  }
+
+  /** Goes on with a request that something had to be asked for. */
+  #resume(request: WaitingRequest, now: Instant, found: Found): void {
+    const message = decodeMessage(request.bytes)
+    if (typeof message === 'string' || message.method === undefined) return
+    this.handle(message, message.method, request, now, found)
   }
 
   handle(
@@ -82,7 +101,7 @@ export class Requests {
     method: MethodName,
     from: Pick<Datagram, 'socket' | 'source'>,
     now: Instant,
-    found?: readonly Credential[],
+    { credentials, fetched }: Found = {},
   ): void {
     const { socket, source } = from
     // What is over by now is gone, however late the timer: a number or a port may be asked for that it held.
@@ -91,7 +110,10 @@ export class Requests {
       method === 'ConnectionBind'
         ? controlOf(message, this.#state)
         : this.#state.allocations.findByClient(socket, source)
-    const authentication = this.#authenticator.authenticate({ message, method, source, known, found }, now)
+    const authentication = this.#authenticator.authenticate(
+      { message, method, source, known, found: credentials },
+      now,
+    )
     const reply = {
       socket,
       client: TransportAddress.from(source),
@@ -102,7 +124,7 @@ export class Requests {
       case 'authenticated': {
         const { credential, key, longestLifetime } = authentication
         const { username } = credential
-        const request = { ...reply, key, message, username, credential, longestLifetime, now }
+        const request = { ...reply, key, message, username, credential, longestLifetime, now, fetched }
         this.#state.answers.answer(request, this.#dispatch(request))
         return
       }
@@ -128,13 +150,17 @@ export class Requests {
     )
     if (unknown.length > 0) return reject(420, ['UNKNOWN-ATTRIBUTES', unknown])
     const ticket = method === 'Refresh' ? message.get('MOBILITY-TICKET') : undefined
-    if (ticket !== undefined) return handleResume(request, ticket, this.#state)
+    if (ticket !== undefined)
+      return fetchTicket(request, ticket, this.#state) ?? handleResume(request, ticket, this.#state)
     if (method === 'ConnectionBind') return handleConnectionBind(request, this.#state)
     const allocation = this.#state.allocations.findByClient(request.socket, request.client)
     if (method === 'Allocate') {
       const transport = this.#state.transports.get(request.socket) ?? 'udp'
       const elsewhere = allocation === undefined ? this.#redirects.redirect(request, transport) : undefined
-      return elsewhere ?? this.#allocate.handle(request)
+      if (elsewhere !== undefined) return elsewhere
+      // What was reserved belongs to an allocation that goes on.
+      const isNew = allocation === undefined && !message.has('RESERVATION-TOKEN')
+      return isNew && this.#isRetired ? reject(508) : this.#allocate.handle(request)
     }
     if (allocation === undefined || allocation.state !== 'active') return reject(437)
     if (!request.credential.isSameOwner(allocation.credential)) return reject(441)

@@ -14,9 +14,12 @@ const tokenBytes = 8
 export class Reservations {
   readonly #deadlines: Deadlines<Expirable>
   readonly #random: Random
+  readonly #engine: number | undefined
   readonly #byToken = new Map<string, Reservation>()
 
-  constructor(deadlines: Deadlines<Expirable>, random: Random) {
+  /** `engine` is who we are, of several that serve the same clients. */
+  constructor(deadlines: Deadlines<Expirable>, random: Random, engine?: number) {
+    this.#engine = engine
     this.#deadlines = deadlines
     this.#random = random
   }
@@ -31,7 +34,10 @@ export class Reservations {
 
   /** For whoever comes with the token; until then it counts for the owner of `by`. */
   reserve(relaySocket: RelaySocket, by: Allocation, now: Instant): Reservation {
-    const reservation = new Reservation(this.#random.bytes(tokenBytes), by, relaySocket, now)
+    const token = this.#random.bytes(tokenBytes)
+    // With several engines a token says whose it is; 56 random bits are left.
+    if (this.#engine !== undefined) token[0] = this.#engine
+    const reservation = new Reservation(token, by, relaySocket, now)
     this.#byToken.set(keyOf(reservation.token), reservation)
     this.#deadlines.schedule(reservation, later(now, limits.reservationSeconds * 1000))
     return reservation
@@ -53,6 +59,11 @@ export class Reservations {
     this.#deadlines.cancel(reservation)
     this.#byToken.delete(keyOf(reservation.token))
   }
+}
+
+/** Which of several engines has made the token. */
+export function engineOf(token: Uint8Array): number {
+  return token[0] ?? 0
 }
 
 function keyOf(token: Uint8Array): string {

@@ -8,6 +8,7 @@ import { Answers } from './answers.ts'
 import { bandwidthOf } from './bandwidth.ts'
 import type { ServerCounters } from './counters.ts'
 import { MobileAllocations } from './mobile-allocations.ts'
+import { ticketKeyBytes } from './mobility-ticket.ts'
 import { limitsOf, type TurnServerOptions } from './options.ts'
 import type { ServerOutput } from './outputs.ts'
 import { PeerAccess } from './peer-access.ts'
@@ -19,6 +20,7 @@ import { RelayBinder } from './relay-binder.ts'
 import { RelaySockets } from './relay-sockets.ts'
 import type { ServerState } from './request.ts'
 import { Reservations } from './reservations.ts'
+import { Transfers } from './transfers.ts'
 
 export function createState(
   options: TurnServerOptions,
@@ -31,16 +33,21 @@ export function createState(
   const deadlines = new Deadlines<Expirable>()
   const peers = new PeerAccess(options, random)
   const allocations = new Allocations(deadlines, bandwidthOf(limits, options.shared), random)
-  const reservations = new Reservations(deadlines, random)
+  const { shared } = options
+  const engineNumber = options.engine ?? 1
+  const reservations = new Reservations(deadlines, random, shared === undefined ? undefined : engineNumber)
   const quotas = new QuotaClaims(asksForQuotas(options, limits) ? undefined : quotasOf(limits), outputs)
-  const relays = new Relays(options.relays, options.relayPorts)
+  const relays = new Relays(options.relays, options.relayPorts, shared?.relayPorts, engineNumber)
   const sockets = new RelaySockets(relays, outputs)
   const binder = new RelayBinder(relays, sockets, random)
   const connections = new PeerConnections(deadlines, counters, random)
   const engine = { options, limits, outputs, answers, deadlines, peers, counters, random }
   const isOpen = options.credentials === undefined && (options.tokenKeys ?? []).length === 0
   const canMove = options.mobility === true && !isOpen
-  const mobile = canMove ? new MobileAllocations(allocations, outputs, random) : undefined
-  const held = { allocations, reservations, connections, mobile, quotas, relays, sockets, binder }
-  return { ...engine, ...held, transports: new Map() }
+  const ticketKeys = shared?.ticketKeys ?? random.bytes(ticketKeyBytes)
+  const mobile = canMove ? new MobileAllocations(allocations, outputs, ticketKeys, engineNumber) : undefined
+  const transfers = shared === undefined ? undefined : new Transfers(engineNumber, () => state)
+  const held = { allocations, reservations, connections, mobile, quotas, relays, sockets, binder, transfers }
+  const state: ServerState = { ...engine, ...held, transports: new Map(), udpListeners: new Set() }
+  return state
 }

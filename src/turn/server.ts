@@ -12,6 +12,7 @@ import { type AddressWords, TransportAddress } from '../core/transport-address.t
 import { packetKind } from '../stun/demux.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
 import { decodeMessage } from '../stun/message.ts'
+import type { AllocationRecord } from './allocation.ts'
 import type { AlternateServer } from './alternate-server.ts'
 import { BehaviorDiscovery } from './behavior-discovery.ts'
 import { type DropReason, ServerCounters } from './counters.ts'
@@ -32,6 +33,7 @@ import { isSendIndication } from './send-indication.ts'
 import { createState } from './server-state.ts'
 import { type ClientTransport, firstRelaySocket, isRelaySocket, isStreamSocket } from './socket-numbers.ts'
 import { TcpRelaying } from './tcp-relaying.ts'
+import type { FetchAnswer, TransferKey } from './transfer-items.ts'
 
 export class TurnServer implements Core<ServerOutput> {
   readonly counters = new ServerCounters()
@@ -59,6 +61,7 @@ export class TurnServer implements Core<ServerOutput> {
     if (socket >= firstRelaySocket)
       throw new RangeError(`listening sockets are numbered below ${firstRelaySocket}`)
     this.#state.peers.addListening(local)
+    if (transport === 'udp') this.#state.udpListeners.add(socket)
     this.#behavior.listening(socket, local, transport)
   }
 
@@ -170,6 +173,26 @@ export class TurnServer implements Core<ServerOutput> {
   /** What 'claim-quota' asked for is decided; `userId` and `count` are as they were asked for. */
   quotaDecided(claim: number, userId: string, count: number, decision: QuotaDecision, now: Instant): void {
     this.#state.quotas.decided(claim, userId, count, decision, now)
+  }
+
+  /** The answer to a 'fetch'. */
+  fetched(id: number, answer: FetchAnswer, now: Instant): void {
+    this.#state.transfers?.fetched(id, answer, now)
+  }
+
+  /** What another engine asks for ('fetch') is handed over, if it is here: from now on it is that engine's. */
+  give(key: TransferKey, engine: number, now: Instant): FetchAnswer {
+    return this.#state.transfers?.give(key, engine, now)
+  }
+
+  /** Every allocation that relays. */
+  allocations(): readonly AllocationRecord[] {
+    return this.#state.allocations.all().filter(({ state }) => state === 'active')
+  }
+
+  /** From now on no new allocation is made here: it is refused (508), unless clients are sent elsewhere. */
+  retire(): void {
+    this.#requests.retire()
   }
 
   /** How much of everything there is at the moment. */

@@ -4,6 +4,8 @@
  * which makes a limit a little wider and does no other harm.
  */
 
+import type { PortMemory } from './port-pool.ts'
+
 export interface SharedState {
   /** Of the limiter of unauthenticated answers: `prefixBudgets` numbers, all 0 in the beginning. */
   readonly prefixes: Float64Array
@@ -11,6 +13,10 @@ export interface SharedState {
   readonly prefixSeed: number
   /** Of the limits of bandwidth, `numbersPerRate` for each slot. The first slot is the server's; others are users'. */
   readonly rates: Float64Array
+  /** The ports of each relay address, in the order of the addresses. */
+  readonly relayPorts: readonly PortMemory[]
+  /** 64 random bytes that mobility tickets are sealed with. */
+  readonly ticketKeys: Uint8Array
 }
 
 /** How many prefixes are told apart: hosts that share a place share its budget. */

@@ -6,7 +6,7 @@ import { seededRandom } from '../support/random.ts'
 
 function setUp(change: Partial<ServerLimits>) {
   const limits = { ...defaultLimits, ...change }
-  const { rates } = newSharedState(limits, seededRandom(1))
+  const { rates } = newSharedState(limits, 0, { min: 50_000, max: 50_001 }, seededRandom(1))
   const ledger = new QuotaLedger(limits, rates)
   const [one, other] = [ledger.join(), ledger.join()]
   const claims = (member: typeof one, userId: string, count = 1) =>

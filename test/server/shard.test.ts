@@ -54,6 +54,7 @@ class FaultyServer {
       transmit: (_socket: number, destination: unknown) => void this.sent.push(String(destination)),
       forward: silent,
       close: silent,
+      flush: () => {},
       closeAll: silent,
     }
     new Shard(

@@ -16,6 +16,8 @@ function newShared(): SharedState {
     prefixes: new Float64Array(prefixBudgets),
     prefixSeed: 7,
     rates: new Float64Array(3 * numbersPerRate),
+    relayPorts: [],
+    ticketKeys: new Uint8Array(64),
   }
 }
 

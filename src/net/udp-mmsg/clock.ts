@@ -51,14 +51,12 @@ export class TurnClock implements Clock {
     return next === undefined ? -1 : Math.min(Math.max(Math.ceil(next - this.#now), 0), longestWaitMs)
   }
 
-  runDue(): void {
-    for (
-      let due = this.#timers.takeDue(this.#now);
-      due !== undefined;
-      due = this.#timers.takeDue(this.#now)
-    ) {
-      due.callback()
-    }
+  /** Whether there was one. */
+  runDue(): boolean {
+    let due = this.#timers.takeDue(this.#now)
+    if (due === undefined) return false
+    for (; due !== undefined; due = this.#timers.takeDue(this.#now)) due.callback()
+    return true
   }
 }
 

@@ -7,6 +7,8 @@ export class IoCounters {
   sendCalls = 0
   sentMessages = 0
   receiveCalls = 0
+  /** Messages that came as several datagrams in one piece. */
+  coalesced = 0
   /** Datagrams that were longer than their slot, or whose source was no IP address. */
   unreadable = 0
   /** Packets that the system refused, by the name of errno. */

@@ -26,7 +26,7 @@ export class EpollIo implements Io {
   readonly #counters: IoCounters
   readonly #events: IoEvents
   readonly #sender: SyscallSender
-  readonly #epoll: number
+  readonly descriptor: number
   readonly #layout: (typeof epollEvents)['x64'] | (typeof epollEvents)['arm64']
   readonly #eventList: number
   readonly #eventListPointer: bigint
@@ -40,7 +40,8 @@ export class EpollIo implements Io {
     return slots * (mmsghdr.size + iovec.size) + eventCapacity * 16 + 4096
   }
 
-  constructor(
+  /** The system's reason if there is no epoll to have. */
+  static open(
     libc: Libc,
     arena: Arena,
     slots: Slots,
@@ -48,8 +49,24 @@ export class EpollIo implements Io {
     sockets: SocketTable,
     counters: IoCounters,
     events: IoEvents,
+  ): EpollIo | string {
+    const epoll = libc.epoll_create1(c.EPOLL_CLOEXEC)
+    if (epoll < 0) return `epoll_create1: ${errnoName(libc.errno())}`
+    return new EpollIo(libc, arena, slots, outbox, sockets, counters, events, epoll)
+  }
+
+  private constructor(
+    libc: Libc,
+    arena: Arena,
+    slots: Slots,
+    outbox: Outbox,
+    sockets: SocketTable,
+    counters: IoCounters,
+    events: IoEvents,
+    epoll: number,
   ) {
     this.#libc = libc
+    this.descriptor = epoll
     this.#arena = arena
     this.#slots = slots
     this.#sockets = sockets
@@ -66,8 +83,6 @@ export class EpollIo implements Io {
       arena.pointer(this.#messages + i * mmsghdr.size),
     )
     this.#prepareMessages()
-    this.#epoll = libc.epoll_create1(c.EPOLL_CLOEXEC)
-    if (this.#epoll < 0) throw new Error(`epoll_create1: ${errnoName(libc.errno())}`)
   }
 
   add(socket: MmsgSocket): string | undefined {
@@ -91,7 +106,7 @@ export class EpollIo implements Io {
 
   turn(timeoutMs: number, _gatherUs: number): void {
     this.flush()
-    const count = this.#libc.epoll_wait(this.#epoll, this.#eventListPointer, eventCapacity, timeoutMs)
+    const count = this.#libc.epoll_wait(this.descriptor, this.#eventListPointer, eventCapacity, timeoutMs)
     this.#events.woken()
     const words = this.#arena.words
     const { size, events, data } = this.#layout
@@ -112,7 +127,7 @@ export class EpollIo implements Io {
   }
 
   stop(): void {
-    this.#libc.close(this.#epoll)
+    this.#libc.close(this.descriptor)
   }
 
   #read(socket: MmsgSocket): void {
@@ -170,7 +185,7 @@ export class EpollIo implements Io {
     words[(this.#interest + events) >> 2] = c.EPOLLIN
     words[(this.#interest + data) >> 2] = index
     words[(this.#interest + data + 4) >> 2] = generation
-    const isAdded = this.#libc.epoll_ctl(this.#epoll, c.EPOLL_CTL_ADD, fd, this.#interestPointer) === 0
+    const isAdded = this.#libc.epoll_ctl(this.descriptor, c.EPOLL_CTL_ADD, fd, this.#interestPointer) === 0
     return isAdded ? undefined : errnoName(this.#libc.errno())
   }
 }

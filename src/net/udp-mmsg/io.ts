@@ -5,6 +5,8 @@ import type { MmsgSocket } from './sockets.ts'
 export interface Io {
   /** For the log. */
   readonly name: string
+  /** Its own file descriptor. */
+  readonly descriptor: number
   /** Receives from the socket from now on. The system's reason if it will not. */
   add(socket: MmsgSocket): string | undefined
   /** Calls `called` whenever the eventfd has been written to. */

@@ -15,6 +15,7 @@ import { Arena } from './arena.ts'
 import { TurnClock } from './clock.ts'
 import { type ReceivedControl, readControl } from './control-data.ts'
 import { IoCounters } from './counters.ts'
+import { DescriptorSet } from './descriptors.ts'
 import { EpollIo } from './epoll-io.ts'
 import { ErrorQueue } from './error-queue.ts'
 import type { Io, IoEvents } from './io.ts'
@@ -39,6 +40,8 @@ export interface MmsgOptions {
   readonly sendBufferBytes: number
   /** Whether to use io_uring where there is one. */
   readonly ring?: boolean
+  /** Where to note what is open, for who has to close it if this thread dies. */
+  readonly descriptors?: SharedArrayBuffer
 }
 
 type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
@@ -59,7 +62,11 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   readonly #outbox: Outbox
   readonly #opener: SocketOpener
   readonly #errors: ErrorQueue
-  readonly #io: Io
+  #io!: Io
+  /** Why it is not the best way of doing it; undefined when it is. */
+  because: string | undefined
+  readonly #slots: Slots
+  readonly #descriptors: DescriptorSet | undefined
   readonly #source: MutableAddressWords = { a: 0, b: 0, c: mappedPrefix, d: 0, port: 0 }
   readonly #control: ReceivedControl = { trafficClass: 0, segmentBytes: 0 }
   readonly #datagram: ReusedDatagram
@@ -71,9 +78,8 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   #deferred: (() => void)[] = []
   readonly #pace = new Pace()
   #isCalled = false
-  #receivedBefore = 0
 
-  /** The driver, or why there is none. */
+  /** The driver, or why there is none. Nothing is left open then. */
   static open(libc: Libc, clock: Clock, options: MmsgOptions): MmsgDriver | string {
     const size =
       slotArenaBytes(slotCount) +
@@ -85,8 +91,17 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     const arena = Arena.map(libc, size)
     if (arena === undefined) return `mmap of ${size} bytes: ${errnoName(libc.errno())}`
     const wakeUp = libc.eventfd(0, c.EFD_NONBLOCK | c.EFD_CLOEXEC)
-    if (wakeUp < 0) return `eventfd: ${errnoName(libc.errno())}`
-    return new MmsgDriver(libc, arena, clock, options, wakeUp)
+    if (wakeUp < 0) {
+      const reason = errnoName(libc.errno())
+      arena.unmap()
+      return `eventfd: ${reason}`
+    }
+    const driver = new MmsgDriver(libc, arena, clock, options, wakeUp)
+    const reason = driver.#openIo()
+    if (reason === undefined) return driver
+    libc.close(wakeUp)
+    arena.unmap()
+    return reason
   }
 
   private constructor(libc: Libc, arena: Arena, clock: Clock, options: MmsgOptions, wakeUp: number) {
@@ -96,10 +111,12 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     this.#calledPointer = arena.pointer(this.#called)
     this.#arena = arena
     this.#options = options
+    this.#descriptors = options.descriptors === undefined ? undefined : new DescriptorSet(options.descriptors)
     this.clock = new TurnClock(clock)
     this.#outbox = new Outbox(arena, outboxCapacity)
     this.#opener = new SocketOpener(libc, arena)
     this.#errors = new ErrorQueue(libc, arena)
+    this.#slots = new Slots(arena, slotCount)
     this.#copies = arena.take(copyBytes)
     this.#datagram = {
       socket: 0 as SocketId,
@@ -108,29 +125,46 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       start: 0,
       end: 0,
     }
-    const slots = new Slots(arena, slotCount)
-    const ring =
-      options.ring === false
-        ? 'not asked for'
-        : RingIo.open(libc, arena, slots, this.#outbox, this.#sockets, this.counters, this)
-    this.#io =
-      typeof ring === 'string'
-        ? new EpollIo(libc, arena, slots, this.#outbox, this.#sockets, this.counters, this)
-        : ring
-    this.#io.addWakeUp(wakeUp)
+  }
+
+  /** The system calls in use. */
+  get via(): string {
+    return this.#io.name
+  }
+
+  /** Takes io_uring if there is one, or else epoll; the reason if there is neither. */
+  #openIo(): string | undefined {
+    const parts = [
+      ...([this.#libc, this.#arena, this.#slots, this.#outbox] as const),
+      ...([this.#sockets, this.counters, this] as const),
+    ] as const
+    const ring = this.#options.ring === false ? undefined : RingIo.open(...parts)
+    const io = ring === undefined || typeof ring === 'string' ? EpollIo.open(...parts) : ring
+    if (typeof io === 'string') return io
+    this.#io = io
+    if (typeof ring === 'string') this.because = ring
+    for (const descriptor of [this.wakeUp, io.descriptor]) this.#descriptors?.add(descriptor)
+    io.addWakeUp(this.wakeUp)
+    return undefined
   }
 
   bind(id: SocketId, address: TransportAddress): void {
     const isRelay = isRelaySocket(id)
-    const socket = this.#opener.open(id, address, {
-      ...this.#options,
-      reusePort: this.#options.reusePort && !isRelay,
-    })
+    const kept = isRelay ? undefined : this.#descriptors?.kept(id)
+    const socket =
+      kept !== undefined
+        ? this.#opener.adopt(id, kept)
+        : this.#opener.open(id, address, {
+            ...this.#options,
+            reusePort: this.#options.reusePort && !isRelay,
+          })
     if (typeof socket === 'string') {
       this.#defer(() => this.handlers.bindFailed(id, socket))
       return
     }
     this.#sockets.add(socket)
+    this.#descriptors?.add(socket.fd)
+    if (!isRelay) this.#descriptors?.keep(id, socket.fd)
     this.#opener.askForControlData(socket)
     if (isRelay) this.#opener.askForErrors(socket)
     const refusal = this.#io.add(socket)
@@ -178,6 +212,12 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     if (socket === undefined) return
     this.#sockets.remove(socket)
     this.#io.close(socket)
+    this.#descriptors?.remove(socket.fd)
+  }
+
+  flush(): void {
+    this.#io.flush()
+    this.#copied = 0
   }
 
   closeAll(): void {
@@ -185,30 +225,31 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   }
 
   /**
-   * Receives and sends. Comes back when `wakeUp` has been written to, when something was opened or closed, and after
-   * `forMs` of traffic or the first lull of that length; without traffic it waits for as long as it takes.
+   * Receives and sends. Comes back when `wakeUp` has been written to, when something was opened or closed, and `forMs`
+   * after something has happened; while nothing happens it waits for as long as it takes.
    */
   run(forMs: number): void {
     const { clock } = this
     clock.update()
-    const end = clock.now() + forMs
-    const wasBusy = this.counters.received !== this.#receivedBefore
-    this.#receivedBefore = this.counters.received
+    const start = clock.now()
+    const receivedBefore = this.counters.received
     this.#isCalled = false
+    let hasNews = false
     do {
       const isWaiting = this.#runDeferred()
-      const waitMs = isWaiting || forMs === 0 ? 0 : shorter(clock.untilNext, wasBusy ? forMs : -1)
-      this.#io.turn(waitMs, this.#pace.gatherUs)
-      clock.runDue()
-      if (isWaiting) break
-    } while (!this.#isCalled && clock.now() < end)
-    this.#io.flush()
-    this.#copied = 0
+      const atOnce = isWaiting || forMs === 0
+      this.#io.turn(atOnce ? 0 : shorter(clock.untilNext, hasNews ? forMs : -1), this.#pace.gatherUs)
+      hasNews = clock.runDue() || hasNews || this.counters.received !== receivedBefore
+      if (atOnce) break
+    } while (!this.#isCalled && !(hasNews && clock.now() - start >= forMs))
+    this.flush()
   }
 
   /** Closes what is open; the driver is of no use afterwards. */
   stop(): void {
     this.closeAll()
+    this.#io.flush()
+    for (const descriptor of [this.wakeUp, this.#io.descriptor]) this.#descriptors?.remove(descriptor)
     this.#io.stop()
     this.#libc.close(this.wakeUp)
     this.#arena.unmap()
@@ -251,6 +292,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       this.handlers.datagram(datagram)
       return
     }
+    this.counters.coalesced++
     for (let segment = start; segment < end; segment += step) {
       this.counters.received++
       datagram.start = segment

@@ -126,6 +126,10 @@ export class RingIo implements Io {
     this.#refill()
   }
 
+  get descriptor(): number {
+    return this.#ring.fd
+  }
+
   add(socket: MmsgSocket): undefined {
     this.#idle.push(socket)
   }
@@ -140,8 +144,11 @@ export class RingIo implements Io {
 
   flush(): void {
     this.#writeSends()
+    const isClosing = this.#closing.length > 0
     this.#writeClosings()
-    this.#ring.submit()
+    // A socket is gone, and its port free, when its request to receive has ended, which takes a look at the results.
+    if (isClosing) this.#ring.enter(0, 0, 0)
+    else this.#ring.submit()
     if (!this.#isReading) this.#readSendFailures()
     this.#outbox.clear()
   }

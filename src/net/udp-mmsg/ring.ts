@@ -17,6 +17,7 @@ export class Ring {
   readonly #libc: Libc
   readonly #arena: Arena
   readonly #fd: number
+  readonly #mappings: readonly Mapping[]
   readonly #rings: Int32Array
   readonly #requests: Int32Array
   readonly #submissionHead: number
@@ -69,9 +70,10 @@ export class Ring {
     )
     const requestBytes = submission.size * word(ringParameters.submissionEntries)
     const rings = mapRing(libc, fd, ringBytes, r.IORING_OFF_SQ_RING)
-    const requests = mapRing(libc, fd, requestBytes, r.IORING_OFF_SQES)
+    const requests = rings === undefined ? undefined : mapRing(libc, fd, requestBytes, r.IORING_OFF_SQES)
     if (rings === undefined || requests === undefined) {
       const reason = errnoName(libc.errno())
+      if (rings !== undefined) libc.munmap(rings.base, BigInt(ringBytes))
       libc.close(fd)
       return `mmap of an io_uring: ${reason}`
     }
@@ -82,15 +84,16 @@ export class Ring {
     libc: Libc,
     arena: Arena,
     fd: number,
-    rings: ArrayBuffer,
-    requests: ArrayBuffer,
+    rings: Mapping,
+    requests: Mapping,
     word: (at: number) => number,
   ) {
     this.#libc = libc
     this.#arena = arena
     this.#fd = fd
-    this.#rings = new Int32Array(rings)
-    this.#requests = new Int32Array(requests)
+    this.#mappings = [rings, requests]
+    this.#rings = new Int32Array(rings.view)
+    this.#requests = new Int32Array(requests.view)
     this.#submissionHead = word(ringParameters.submissionHead) >> 2
     this.#submissionTail = word(ringParameters.submissionTail) >> 2
     this.#submissionMask = this.#rings[word(ringParameters.submissionMask) >> 2]!
@@ -221,13 +224,19 @@ export class Ring {
 
   close(): void {
     this.#libc.close(this.#fd)
+    for (const { base, view } of this.#mappings) this.#libc.munmap(base, BigInt(view.byteLength))
   }
 }
 
 const waitBytes = BigInt(waitArgument.size)
 
-function mapRing(libc: Libc, fd: number, bytes: number, offset: bigint): ArrayBuffer | undefined {
+interface Mapping {
+  readonly base: bigint
+  readonly view: ArrayBuffer
+}
+
+function mapRing(libc: Libc, fd: number, bytes: number, offset: bigint): Mapping | undefined {
   const protection = c.PROT_READ | c.PROT_WRITE
   const base = libc.mmap(0n, BigInt(bytes), protection, c.MAP_SHARED | c.MAP_POPULATE, fd, offset)
-  return base === 2n ** 64n - 1n ? undefined : libc.view(base, bytes)
+  return base === 2n ** 64n - 1n ? undefined : { base, view: libc.view(base, bytes) }
 }

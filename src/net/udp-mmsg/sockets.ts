@@ -93,6 +93,11 @@ export class SocketOpener {
     return socket
   }
 
+  /** A socket that is open already, as `open` has made it. */
+  adopt(id: SocketId, fd: number): MmsgSocket {
+    return new MmsgSocket(id, fd, this.#localOf(fd), this.#get(fd, c.SOL_SOCKET, c.SO_RCVBUF) / 2)
+  }
+
   setDontFragment({ fd, isIPv6 }: MmsgSocket, value: boolean): void {
     const discovery = value ? c.IP_PMTUDISC_DO : c.IP_PMTUDISC_DONT
     if (isIPv6) this.#set(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, discovery)

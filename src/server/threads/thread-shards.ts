@@ -1,18 +1,26 @@
 /** All shards that have a thread of their own. */
 
+import type { Host } from '../../core/host.ts'
+import { newDescriptorSet } from '../../net/udp-mmsg/descriptors.ts'
+import type { AllocationRecord } from '../../turn/allocation.ts'
 import { ServerCounters } from '../../turn/counters.ts'
 import type { ServeConfig } from '../config.ts'
-import { addCounters, newCounterBoard } from '../counter-board.ts'
+import { newCounterBoard } from '../counter-board.ts'
 import type { Surroundings } from '../engine.ts'
-import { type IoName, workerCount } from '../io-config.ts'
+import { type IoReport, workerCount } from '../io-config.ts'
 import type { OpenListener } from '../listeners.ts'
 import type { Log } from '../log.ts'
 import type { QuotaLedger } from '../quota-ledger.ts'
+import type { TransferExchange } from '../transfer-exchange.ts'
+import { ListenerSeats } from './listener-seats.ts'
 import { ThreadShard } from './thread-shard.ts'
 
+/** Engine numbers of threads: the main thread has the first. */
+const firstThreadEngine = 2
+
 export class ThreadShards {
-  readonly #shards: ThreadShard[] = []
-  readonly #boards: SharedArrayBuffer[] = []
+  readonly #shards: readonly ThreadShard[]
+  readonly #seats: ListenerSeats | undefined
   readonly listeners: readonly OpenListener[]
 
   /**
@@ -22,24 +30,28 @@ export class ThreadShards {
   static async start(
     config: ServeConfig,
     around: Surroundings,
+    host: Host,
     log: Log,
     ledger: QuotaLedger,
+    exchange: TransferExchange,
   ): Promise<ThreadShards> {
     const count = workerCount(config)
     const udp = { ...config, listen: config.listen.filter(({ transport }) => transport === 'udp') }
-    const boards = Array.from({ length: count }, newCounterBoard)
     const create = (index: number, listen: ServeConfig['listen']) =>
       new ThreadShard(
         {
           config: { ...udp, listen },
           around,
           io: config.io,
+          engine: firstThreadEngine + index,
           sharesPorts: count > 1,
           logLevel: log.level ?? 'debug',
-          counters: boards[index]!,
+          counters: newCounterBoard(),
+          descriptors: newDescriptorSet(),
         },
         log,
         ledger,
+        exchange,
       )
     const first = create(0, udp.listen)
     const shards = [first]
@@ -52,8 +64,15 @@ export class ThreadShards {
         ),
       )
       shards.push(...others)
+      if (first.io?.io === 'dgram') {
+        // One after another, for their order is to be known.
+        for (const shard of others) await shard.start()
+        const seats = count > 1 ? new ListenerSeats(host, listeners, shards) : undefined
+        for (const shard of shards) shard.seats = seats
+        return new ThreadShards(shards, listeners, seats)
+      }
       await Promise.all(others.map((shard) => shard.start()))
-      return new ThreadShards(shards, boards, listeners)
+      return new ThreadShards(shards, listeners, undefined)
     } catch (error) {
       await Promise.all(shards.map((shard) => shard.close()))
       throw error
@@ -62,20 +81,16 @@ export class ThreadShards {
 
   private constructor(
     shards: readonly ThreadShard[],
-    boards: readonly SharedArrayBuffer[],
     listeners: readonly OpenListener[],
+    seats: ListenerSeats | undefined,
   ) {
-    this.#shards.push(...shards)
-    this.#boards.push(...boards)
+    this.#shards = shards
+    this.#seats = seats
     this.listeners = listeners
   }
 
-  get io(): IoName | undefined {
+  get io(): IoReport | undefined {
     return this.#shards[0]?.io
-  }
-
-  get ioReason(): string | undefined {
-    return this.#shards[0]?.ioReason
   }
 
   get count(): number {
@@ -85,11 +100,26 @@ export class ThreadShards {
   /** What they have counted, a tenth of a second ago at the most. */
   counters(): ServerCounters {
     const sum = new ServerCounters()
-    for (const board of this.#boards) addCounters(board, sum)
+    for (const shard of this.#shards) shard.addCounters(sum)
     return sum
   }
 
+  async allocations(): Promise<AllocationRecord[]> {
+    const lists = await Promise.all(this.#shards.map((shard) => shard.allocations()))
+    return lists.flat()
+  }
+
+  retire(): void {
+    for (const shard of this.#shards) shard.retire()
+  }
+
+  /** As `ThreadShard.crash`, for the shard at that place. */
+  async crash(index: number): Promise<void> {
+    await this.#shards[index]?.crash()
+  }
+
   async close(): Promise<void> {
+    this.#seats?.close()
     await Promise.all(this.#shards.map((shard) => shard.close()))
   }
 }

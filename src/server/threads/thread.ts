@@ -2,17 +2,14 @@
 
 import { parentPort, workerData } from 'node:worker_threads'
 import { TurnpikeError, unreachable } from '../../core/errors.ts'
-import type { Clock } from '../../core/host.ts'
-import { HostUdpDriver } from '../../net/host-udp-driver.ts'
 import { NodeHost } from '../../net/node-host.ts'
-import type { UdpDriver, UdpDriverHandlers } from '../../net/udp-driver.ts'
-import { MmsgThread } from '../../net/udp-mmsg/mmsg-thread.ts'
 import { CounterWriter } from '../counter-board.ts'
 import { createEngine } from '../engine.ts'
 import { openListeners } from '../listeners.ts'
 import { type Log, type LogFields, type LogLevel, logLevels } from '../log.ts'
 import { Shard } from '../shard.ts'
 import { shardLog } from '../shard-log.ts'
+import { type ChosenDriver, chooseDriver } from './choose-driver.ts'
 import type { FromThread, ThreadData, ToThread } from './messages.ts'
 import { pack, unpack } from './transfer.ts'
 
@@ -24,76 +21,70 @@ const data = unpack<ThreadData>(workerData)
 const host = new NodeHost()
 const log = forwardingLog(data.logLevel)
 
-interface Driver {
-  readonly clock: Clock
-  readonly create: (handlers: UdpDriverHandlers) => UdpDriver
-  readonly mmsg: MmsgThread | undefined
-  readonly reason: string | undefined
-}
-
 try {
-  await serve(chooseDriver())
+  await serve(chooseDriver(data, host))
 } catch (error) {
   if (!(error instanceof TurnpikeError)) throw error
   tell({ type: 'failed', code: error.code, message: error.message })
   port.close()
 }
 
-async function serve({ clock, create, mmsg, reason }: Driver): Promise<void> {
-  const { config, around } = data
+async function serve({ clock, create, mmsg, report }: ChosenDriver): Promise<void> {
+  const { config, around, engine: number } = data
+  const canSetDontFragment = mmsg !== undefined
   const engine = createEngine(config, around, {
     clock,
     random: host.random,
-    canSetDontFragment: mmsg !== undefined,
+    engine: number,
+    canSetDontFragment,
   })
   const shard = new Shard(engine, clock, create, undefined, shardLog(log), {
     claim: (claim, userId, count) => tell({ type: 'claim-quota', claim, userId, count }),
     giveBack: (userId, count) => tell({ type: 'return-quota', userId, count }),
+    fetch: (id, owner, key) => tell({ type: 'fetch', id, owner, key }),
   })
   const counters = new CounterWriter(data.counters, engine.counters)
   mmsg?.start(counterIntervalMs, () => counters.write())
   const timer = mmsg === undefined ? setInterval(() => counters.write(), counterIntervalMs) : undefined
-  const end = () => {
+  const close = () => {
     shard.close()
     mmsg?.stop()
     clearInterval(timer)
     counters.write()
-  }
-  const close = () => {
-    end()
     port.close()
   }
-  port.on('message', (packed) => {
-    const message = unpack<ToThread>(packed)
-    switch (message.type) {
-      case 'quota-decided':
-        shard.quotaDecided(message.claim, message.userId, message.count, message.decision)
-        return
-      case 'close':
-        close()
-        return
-      default:
-        unreachable(message)
-    }
-  })
-  const listeners = await openListeners(config.listen, [], shard, log).catch((error) => {
-    // Or this thread would go on waiting for packets, and nobody would hear of the failure.
-    end()
-    throw error
-  })
-  tell({ type: 'ready', io: mmsg === undefined ? 'dgram' : 'mmsg', reason, listeners, wakeUp: mmsg?.wakeUp })
+  port.on('message', (packed) => handle(unpack(packed), shard, close))
+  const listeners = await openListeners(config.listen, [], shard, log)
+  tell({ type: 'ready', io: report, listeners, wakeUp: mmsg?.wakeUp })
 }
 
-function chooseDriver(): Driver {
-  const mmsg = data.io === 'dgram' ? undefined : MmsgThread.open(host.clock, { reusePort: data.sharesPorts })
-  if (mmsg !== undefined && typeof mmsg !== 'string') {
-    return { clock: mmsg.clock, create: (handlers) => mmsg.createDriver(handlers), mmsg, reason: undefined }
-  }
-  return {
-    clock: host.clock,
-    create: (handlers) => new HostUdpDriver(host, handlers, data.sharesPorts),
-    mmsg: undefined,
-    reason: mmsg,
+function handle(message: ToThread, shard: Shard, close: () => void): void {
+  switch (message.type) {
+    case 'quota-decided':
+      shard.quotaDecided(message.claim, message.userId, message.count, message.decision)
+      return
+    case 'give': {
+      const { question, key, engine } = message
+      tell({ type: 'given', question, answer: shard.give(key, engine) })
+      return
+    }
+    case 'fetched':
+      shard.fetched(message.id, message.answer)
+      return
+    case 'list-allocations':
+      tell({ type: 'allocations', question: message.question, allocations: shard.allocations() })
+      return
+    case 'reseat':
+      shard.reseat().then(() => tell({ type: 'reseated', question: message.question }))
+      return
+    case 'retire':
+      shard.retire()
+      return
+    case 'close':
+      close()
+      return
+    default:
+      unreachable(message)
   }
 }
 

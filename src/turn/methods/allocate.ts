@@ -18,6 +18,7 @@ import type { BindTask, RelayNeed } from '../relay-binder.ts'
 import type { RelaySocket } from '../relay-sockets.ts'
 import type { ServerState, TurnRequest } from '../request.ts'
 import type { Reservation } from '../reservation.ts'
+import { engineOf } from '../reservations.ts'
 import { isStreamSocket, type RelayTransport } from '../socket-numbers.ts'
 import { grantedLifetime } from './refresh.ts'
 
@@ -73,7 +74,8 @@ export class AllocateMethod {
     if (token !== undefined) {
       if (choosesAddress(message)) return reject(400)
       const reservation = reservations.find(token, request.now)
-      return reservation === undefined ? reject(508) : this.#redeem(request, reservation)
+      if (reservation !== undefined) return this.#redeem(request, reservation)
+      return this.#fetch(request, token) ?? reject(508)
     }
     // 6. to 9. Families and ports.
     const plan = planOf(message, relays)
@@ -82,10 +84,12 @@ export class AllocateMethod {
 
   /** A relay socket is there; with the last one the allocation begins. */
   bound(socket: SocketId, now: Instant): void {
+    if (this.#state.transfers?.bound(socket, now) === true) return
     this.#finish(this.#state.binder.bound(socket), now)
   }
 
   failed(socket: SocketId, reason: string, now: Instant): void {
+    if (this.#state.transfers?.failed(socket, now) === true) return
     this.#finish(this.#state.binder.failed(socket, reason), now)
   }
 
@@ -119,6 +123,15 @@ export class AllocateMethod {
       this.#finish(binder.next({ ...task, unmet: [], bound: [], reserved: undefined }), now)
     this.#claim({ allocation, count: held, granted: bind }, task.reply, request.now)
     return later
+  }
+
+  /** If the token is another engine's, asks that one; undefined if it is not, or there is no such token any more. */
+  #fetch(request: TurnRequest, token: Uint8Array): Outcome | undefined {
+    const { transfers } = this.#state
+    const owner = engineOf(token)
+    if (transfers === undefined || request.fetched !== undefined || owner === transfers.engine)
+      return undefined
+    return transfers.fetch(owner, { kind: 'reservation', token: token.slice() }, request)
   }
 
   /** The socket is open already, and the token is good for this once. */

@@ -7,6 +7,26 @@ import { isTunnelled } from '../peer-policy.ts'
 import type { ServerState, TurnRequest } from '../request.ts'
 import { grantedLifetime, relayedMeant } from './refresh.ts'
 
+/** If the ticket is for an allocation of another engine: asks for it, or says what came of that. */
+export function fetchTicket(
+  request: TurnRequest,
+  ticket: Uint8Array,
+  { mobile, transfers }: ServerState,
+): Outcome | undefined {
+  const { fetched, credential } = request
+  if (typeof fetched === 'number') return reject(fetched)
+  const found = mobile?.find(ticket)
+  if (transfers === undefined || fetched !== undefined || found === undefined) return undefined
+  const { allocation, engine, handle, generation } = found
+  if (allocation !== undefined || engine === transfers.engine) return undefined
+  const { kind, username } = credential
+  return transfers.fetch(
+    engine,
+    { kind: 'allocation', handle, generation, owner: { kind, username } },
+    request,
+  )
+}
+
 export function handleResume(request: TurnRequest, ticket: Uint8Array, state: ServerState): Outcome {
   const { allocations, mobile } = state
   const { socket, client, credential, message, now } = request
