@@ -77,6 +77,7 @@ export class Requests {
 
   streamClosed(socket: SocketId): void {
     this.#authorizations.forgetSocket(socket)
+    this.#state.transfers?.streamClosed(socket)
   }
 
   handleTimeout(now: Instant): void {

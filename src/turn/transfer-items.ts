@@ -96,6 +96,8 @@ export interface TransferDesk {
   fetch(owner: number, key: TransferKey, request: FetchingRequest): Outcome
   /** The owner's answer. */
   fetched(id: number, answer: FetchAnswer, now: Instant): void
+  /** The request that has come by that connection is not answered any more. */
+  streamClosed(socket: SocketId): void
   /** Hands over what another engine asks for. */
   give(key: TransferKey, engine: number, now: Instant): FetchAnswer
   /** Whether the socket was one of something handed over. */

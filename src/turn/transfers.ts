@@ -32,7 +32,8 @@ const mostFetches = 1024
 
 interface Fetch {
   readonly name: string
-  readonly request: WaitingRequest
+  /** Undefined once the connection that it came by is gone. */
+  request: WaitingRequest | undefined
   readonly credential: Credential
 }
 
@@ -49,7 +50,7 @@ export class Transfers implements TransferDesk {
   readonly engine: number
   resume: (request: WaitingRequest, result: FetchResult, now: Instant) => void = () => {}
   readonly #byId = new Map<number, Fetch>()
-  readonly #names = new Set<string>()
+  readonly #byName = new Map<string, Fetch>()
   readonly #adoptions = new Map<SocketId, Adoption>()
   #nextId = 0
 
@@ -60,11 +61,12 @@ export class Transfers implements TransferDesk {
 
   fetch(owner: number, key: TransferKey, { socket, client, message, credential }: FetchingRequest): Outcome {
     const name = nameOf(key)
-    if (this.#names.has(name) || this.#byId.size >= mostFetches) return { type: 'later' }
+    if (this.#byName.has(name) || this.#byId.size >= mostFetches) return { type: 'later' }
     const id = this.#nextId++
-    this.#names.add(name)
     const request = { socket, source: client, bytes: message.bytes.slice() }
-    this.#byId.set(id, { name, request, credential })
+    const fetch = { name, request, credential }
+    this.#byName.set(name, fetch)
+    this.#byId.set(id, fetch)
     this.#state().outputs.push({ type: 'fetch', id, owner, key })
     return { type: 'later' }
   }
@@ -76,6 +78,11 @@ export class Transfers implements TransferDesk {
     if (answer === undefined) this.#finish(fetch, 'nowhere', now)
     else if (answer.kind === 'refused') this.#finish(fetch, answer.code, now)
     else this.#bind(fetch, answer, now)
+  }
+
+  /** The connection is gone: what its client has asked for is kept here, for who comes with the key to it. */
+  streamClosed(socket: SocketId): void {
+    for (const fetch of this.#byName.values()) if (fetch.request?.socket === socket) fetch.request = undefined
   }
 
   give(key: TransferKey, engine: number, now: Instant): FetchAnswer {
@@ -127,8 +134,8 @@ export class Transfers implements TransferDesk {
   }
 
   #finish({ name, request }: Fetch, result: FetchResult, now: Instant): void {
-    this.#names.delete(name)
-    this.resume(request, result, now)
+    this.#byName.delete(name)
+    if (request !== undefined) this.resume(request, result, now)
   }
 }
 

@@ -212,7 +212,10 @@ describe('the self-test at start-up', () => {
 })
 
 describe('a server with two addresses', () => {
-  async function started(isLost: (from: TransportAddress, to: AddressWords) => boolean = () => false) {
+  async function started(
+    isLost: (from: TransportAddress, to: AddressWords) => boolean = () => false,
+    ...more: string[]
+  ) {
     const { internet, host } = serverHost()
     const warnings: string[] = []
     const log: Log = {
@@ -226,7 +229,7 @@ describe('a server with two addresses', () => {
         {
           ...defaultConfig,
           users: [{ name: 'user', password: 'pass' }],
-          listen: listen(`udp://${first}:3478`),
+          listen: listen(`udp://${first}:3478`, ...more),
           ...config(),
         },
         filtered(host, isLost),
@@ -290,6 +293,34 @@ describe('a server with two addresses', () => {
     const [answer] = ask(internet, portRestricted, [])
     expect(`${answer?.message.get('OTHER-ADDRESS')}`).toBe(`${second}:3479`)
     expect(warnings).toEqual([])
+    await internet.until(server.close())
+  })
+
+  it('tells TCP clients where they are and what else there is', async () => {
+    const { internet, server } = await started(undefined, `tcp://${first}:3478`)
+    const client = internet.host()
+    const answers: Message[] = []
+    const nothing = { failed: () => {}, drained: () => {}, ended: () => {}, closed: () => {} }
+    const stream = client.connectTcp(
+      { remote: TransportAddress.of(second, 3479), timeoutMs: 1000 },
+      {
+        ...nothing,
+        opened: () => {
+          const transactionId = client.random.bytes(12)
+          const attributes: Attribute[] = [['PADDING', new Uint8Array(200)]]
+          stream.write(encodeMessage({ class: 'request', method: 'Binding', transactionId, attributes }))
+        },
+        data: (bytes) => {
+          const message = decodeMessage(bytes.slice())
+          if (typeof message !== 'string') answers.push(message)
+        },
+      },
+    )
+    await internet.runAsync({ for: 1000 })
+    expect(`${answers[0]?.get('RESPONSE-ORIGIN')}`).toBe(`${second}:3479`)
+    expect(`${answers[0]?.get('OTHER-ADDRESS')}`).toBe(`${first}:3478`)
+    expect(answers[0]?.has('PADDING')).toBe(true)
+    stream.close()
     await internet.until(server.close())
   })
 

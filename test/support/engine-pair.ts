@@ -12,6 +12,9 @@ export class EnginePair {
   readonly there: TurnHarness
   /** What was asked of the other engine, by kind. */
   readonly fetched: string[] = []
+  /** Whether answers are kept back until `answer` is called. */
+  holdsAnswers = false
+  readonly #held: (() => void)[] = []
 
   constructor(options: Partial<TurnServerOptions> = {}) {
     const relays = options.relays ?? [
@@ -33,6 +36,13 @@ export class EnginePair {
     this.there.elapse(seconds)
   }
 
+  /** Tells the engines what they have waited for. */
+  answer(): void {
+    for (const tell of this.#held.splice(0)) tell()
+    this.here.drain()
+    this.there.drain()
+  }
+
   #connect(asker: TurnHarness, other: TurnHarness, engine: number, otherEngine: number): void {
     asker.watch = (output) => {
       if (output.type !== 'fetch') return
@@ -40,7 +50,9 @@ export class EnginePair {
       const answer =
         output.owner === otherEngine ? other.server.give(output.key, engine, other.now) : undefined
       other.drain()
-      asker.server.fetched(output.id, answer, asker.now)
+      const tell = () => asker.server.fetched(output.id, answer, asker.now)
+      if (this.holdsAnswers) this.#held.push(tell)
+      else tell()
     }
   }
 }

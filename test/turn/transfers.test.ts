@@ -67,7 +67,45 @@ describe('A RESERVATION-TOKEN of another engine', () => {
     expect(there.server.holdings).toMatchObject({ allocations: 0, relaySockets: 0, reservations: 0 })
     expect(here.server.holdings.ports).toBe(1)
   })
+
+  it('brings a mobile client its ticket', () => {
+    const { here, there } = new EnginePair({ mobility: true })
+    const { token } = reservePair(here.client())
+    const answer = there.client().request('Allocate', [udp, ['RESERVATION-TOKEN', token], wantsTicket])
+    expect(answer.get('MOBILITY-TICKET')).toHaveLength(32)
+  })
+
+  it('is answered once, however often it is asked for while the answer is under way', () => {
+    const engines = new EnginePair()
+    const { port, token } = reservePair(engines.here.client())
+    const { client, bytes } = waiting(engines, token)
+    expect(client.exchange(bytes)).toBeUndefined()
+    engines.answer()
+    expect(client.lastAnswer()?.get('XOR-RELAYED-ADDRESS')?.port).toBe(port + 1)
+    expect(engines.fetched).toEqual(['reservation'])
+  })
+
+  it('goes on being reserved when the connection of who has asked is gone before the answer', () => {
+    const engines = new EnginePair()
+    const { here, there } = engines
+    const { port, token } = reservePair(here.client())
+    const { client } = waiting(engines, token, there.streamClient())
+    there.server.streamClosed(client.socket, client.address)
+    engines.answer()
+    expect(there.server.holdings).toMatchObject({ allocations: 0, clients: 0, reservations: 1 })
+    expect(there.outputs.some(({ type }) => type === 'allocation-created')).toBe(false)
+    expect(there.client().allocate([['RESERVATION-TOKEN', token]]).port).toBe(port + 1)
+  })
 })
+
+/** A client that has shown the token of the other engine, which has not answered yet. */
+function waiting(engines: EnginePair, token: Uint8Array, client = engines.there.client()) {
+  client.nonce = client.challenge()
+  const bytes = client.encode('Allocate', [udp, ['RESERVATION-TOKEN', token]])
+  engines.holdsAnswers = true
+  expect(client.exchange(bytes)).toBeUndefined()
+  return { client, bytes }
+}
 
 const wantsTicket: Attribute = ['MOBILITY-TICKET', new Uint8Array(0)]
 
@@ -200,6 +238,18 @@ describe('Traffic between clients of two engines', () => {
     const arrived = there.fromPeer(socket, insideOf(relayedA), text('hello'))
     expect(arrived).toMatchObject({ destination: b.address.toString() })
     expect(arrived?.bytes.subarray(0, 4)).toEqual(Uint8Array.of(0x40, 0x02, 0, 5))
+  })
+
+  it('needs a permission at the other engine too', () => {
+    const { here, there } = new EnginePair(behindNat)
+    const a = here.client()
+    const b = there.client()
+    const [relayedA, relayedB] = [a.allocate(), b.allocate()]
+    a.permit(relayedB)
+    expect(a.sendIndication(relayedB, text('unwanted'))).toBeDefined()
+    const socket = b.relaySocketAt(relayedB)
+    expect(there.fromPeer(socket, inside.withPort(relayedA.port), text('unwanted'))).toBeUndefined()
+    expect(there.server.counters.drops['no-permission']).toBe(1)
   })
 
   it('does not go to ports of this host that no client has', () => {
