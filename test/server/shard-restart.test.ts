@@ -11,10 +11,12 @@ import { QuotaLedger } from '../../src/server/quota-ledger.ts'
 import { newSharedState } from '../../src/server/shared-memory.ts'
 import { ThreadShards } from '../../src/server/threads/thread-shards.ts'
 import { TransferExchange } from '../../src/server/transfer-exchange.ts'
+import { quietLoopback } from '../support/loopback.ts'
 import { UdpTurnClient } from '../support/udp-turn-client.ts'
 
 const loopback = TransportAddress.of('127.0.0.1', 0)
-const relays = [{ address: loopback, external: loopback }]
+const relayAddress = quietLoopback()
+const relays = [{ address: relayAddress, external: relayAddress }]
 
 const drivers: [IoName][] = [['dgram'], ['mmsg']]
 
