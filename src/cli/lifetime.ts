@@ -2,10 +2,9 @@
 
 import { Command } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
+import type { Host } from '../core/host.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
-import { NodeHost } from '../net/node-host.ts'
-import { resolveServer } from '../net/resolve-server.ts'
-import { defaultLadder, type Ladder, type LifetimeReport, probeLifetime } from '../probe/lifetime.ts'
+import type { Ladder, LifetimeReport } from '../probe/lifetime.ts'
 import type { ServerUri } from '../stun/uri.ts'
 import { type End, exitCodes } from './exit-codes.ts'
 import { parseStunUri } from './nat.ts'
@@ -24,13 +23,16 @@ interface LifetimeFlags {
 
 export function lifetimeCommand(end: End): Command {
   return new Command('lifetime')
-    .description('How long does a mapping live, after a single exchange and after a stream?')
     .argument('<stun-uri>', 'a server that answers to RESPONSE-PORT (RFC 5780)', parseStunUri)
     .option('--longest <seconds>', 'the longest silence to try', integerBetween(10, 300, 'seconds'), 300)
     .option('--json', 'the report as JSON')
     .option('--plain', 'one record a line')
     .option('--no-color', 'no colours')
     .action(async (uri: ServerUri, flags: LifetimeFlags) => {
+      const [{ NodeHost }, { defaultLadder, probeLifetime }] = await Promise.all([
+        import('../net/node-host.ts'),
+        import('../probe/lifetime.ts'),
+      ])
       const host = new NodeHost()
       const progress = progressOn(process.stderr, process.env)
       const interrupted = new AbortController()
@@ -58,7 +60,8 @@ export function lifetimeCommand(end: End): Command {
     })
 }
 
-function addressOf(host: NodeHost, uri: ServerUri): Promise<TransportAddress> {
+async function addressOf(host: Host, uri: ServerUri): Promise<TransportAddress> {
+  const { resolveServer } = await import('../net/resolve-server.ts')
   return new Promise((resolve, reject) => {
     resolveServer(host, uri, { transports: ['udp'] }, (result) => {
       if (result.type === 'resolved') resolve(result.servers[0]!.address)

@@ -2,41 +2,52 @@
 
 import { Command, CommanderError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
+import { type CommandEntry, commands } from './commands.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
-import { lifetimeCommand } from './lifetime.ts'
-import { natCommand } from './nat.ts'
-import { peerCommand } from './peer.ts'
-import { predictCommand } from './predict.ts'
-import { serveCommand } from './serve.ts'
 import { version } from './version.ts'
-
-/** Commands that find something out, and say by the exit code what it was. */
-const commands: readonly ((end: End) => Command)[] = [natCommand, lifetimeCommand, predictCommand]
 
 /** Runs the command and gives the exit code. */
 export async function main(argv: readonly string[]): Promise<number> {
+  let code: ExitCode = exitCodes.success
+  const end: End = (value) => {
+    code = value
+  }
+  try {
+    const program = await programOf((name) => argv.includes(name), end)
+    await program.parseAsync(argv, { from: 'user' })
+    return code
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
+    if (error instanceof TurnpikeError) {
+      process.stderr.write(`turnpike: ${error.message}\n`)
+      return isUsage(error) ? exitCodes.usage : exitCodes.failed
+    }
+    process.stderr.write(`turnpike: a fault of its own, please report it:\n${traceOf(error)}\n`)
+    return exitCodes.internal
+  }
+}
+
+/** The whole description of the command line; commands that are not needed have a name and a description only. */
+export async function programOf(isNeeded: (name: string) => boolean, end: End): Promise<Command> {
   const program = new Command('turnpike')
     .description('A self-hosted STUN/TURN server, a NAT prober and a headless WebRTC peer.')
     .version(version())
     .showSuggestionAfterError()
     .showHelpAfterError('(turnpike --help lists the commands, turnpike COMMAND --help the flags)')
     .exitOverride()
-  let code: ExitCode = exitCodes.success
-  const end: End = (value) => {
-    code = value
+  for (const entry of commands) {
+    const command = isNeeded(entry.name) ? await entry.load(end) : stubOf(entry)
+    program.addCommand(command.description(entry.description).copyInheritedSettings(program))
   }
-  for (const command of [serveCommand(), peerCommand(), ...commands.map((make) => make(end))]) {
-    program.addCommand(command.copyInheritedSettings(program))
-  }
-  try {
-    await program.parseAsync(argv, { from: 'user' })
-    return code
-  } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
-    if (!(error instanceof TurnpikeError)) throw error
-    process.stderr.write(`turnpike: ${error.message}\n`)
-    return isUsage(error) ? exitCodes.usage : exitCodes.failed
-  }
+  return program
+}
+
+function stubOf({ name }: CommandEntry): Command {
+  return new Command(name).usage('[options]')
+}
+
+function traceOf(error: unknown): string {
+  return error instanceof Error ? `${error.stack}` : String(error)
 }
 
 function isUsage(error: TurnpikeError): boolean {

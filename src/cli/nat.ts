@@ -3,9 +3,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
-import { NodeHost } from '../net/node-host.ts'
 import { anonymized } from '../probe/anonymize.ts'
-import { type NatProbeOptions, probeNat } from '../probe/nat.ts'
+import type { NatProbeOptions } from '../probe/nat.ts'
 import type { FamilyName, ProbeReport } from '../probe/report.ts'
 import { parseServerUri, type ServerUri } from '../stun/uri.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
@@ -39,7 +38,6 @@ interface NatFlags {
 
 export function natCommand(end: End): Command {
   return new Command('nat')
-    .description('What kind of NAT is this, and who can connect through it?')
     .argument('[stun-uri...]', 'servers to ask, such as stun:stun.example.org', parseUris)
     .option('--public', `ask public servers too: ${publicServers.join(', ')}`)
     .option(
@@ -73,6 +71,10 @@ Examples:
 
 async function runNat(uris: readonly ServerUri[], flags: NatFlags): Promise<ExitCode> {
   const options = optionsOf(uris, flags)
+  const [{ NodeHost }, { probeNat }] = await Promise.all([
+    import('../net/node-host.ts'),
+    import('../probe/nat.ts'),
+  ])
   const progress = progressOn(process.stderr, process.env)
   const interrupted = new AbortController()
   const interrupt = () => interrupted.abort()

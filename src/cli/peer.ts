@@ -30,7 +30,6 @@ interface PeerFlags {
 
 export function peerCommand(): Command {
   return new Command('peer')
-    .description('Call a peer, or be called, without a browser.')
     .requiredOption(
       '--signal <url>',
       'the signaling server, such as ws://127.0.0.1:3480/signaling',

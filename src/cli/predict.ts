@@ -18,7 +18,6 @@ interface PredictFlags {
 
 export function predictCommand(end: End): Command {
   return new Command('predict')
-    .description('Can these two connect, how, and why? From two reports of turnpike nat --json.')
     .argument('<a.json>', 'what turnpike nat --json has written on one host')
     .argument('<b.json>', 'and on the other')
     .option('--json', 'the prediction as JSON (docs/schemas/predict-1.schema.json)')

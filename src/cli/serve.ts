@@ -3,7 +3,6 @@
 import { Command, Option } from 'commander'
 import type { Host } from '../core/host.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
-import { NodeHost } from '../net/node-host.ts'
 import {
   defaultConfig,
   type ExternalAddress,
@@ -11,7 +10,7 @@ import {
   type ServeConfig,
 } from '../server/config.ts'
 import { createLog, type Log, type LogFormat, type LogLevel, logFormats, logLevels } from '../server/log.ts'
-import { type RunningServer, startServer } from '../server/server.ts'
+import type { RunningServer } from '../server/server.ts'
 import type { Site } from '../signaling/site.ts'
 import type { AlternateServer } from '../turn/alternate-server.ts'
 import type { AddressRange } from '../turn/peer-policy.ts'
@@ -56,13 +55,11 @@ interface ServeFlags
 
 export function serveCommand(): Command {
   const { relayPorts } = defaultConfig
-  const command = new Command('serve')
-    .description('Run a STUN and TURN server.')
-    .option(
-      '--listen <uri>',
-      'where clients come in, such as udp://192.0.2.1:3478, tcp://…:3478 or tls://…:5349; repeatable (default: udp://0.0.0.0:3478 and udp://[::]:3478)',
-      repeatable(parseListen),
-    )
+  const command = new Command('serve').option(
+    '--listen <uri>',
+    'where clients come in, such as udp://192.0.2.1:3478, tcp://…:3478 or tls://…:5349; repeatable (default: udp://0.0.0.0:3478 and udp://[::]:3478)',
+    repeatable(parseListen),
+  )
   addCredentialFlags(command)
   command
     .option(
@@ -116,6 +113,10 @@ export function serveCommand(): Command {
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
+  const [{ NodeHost }, { startServer }] = await Promise.all([
+    import('../net/node-host.ts'),
+    import('../server/server.ts'),
+  ])
   const host = new NodeHost()
   const log = createLog({
     level: flags.logLevel,

@@ -11,7 +11,7 @@ import type { ListenAddress, ServeConfig } from '../server/config.ts'
 import type { Log } from '../server/log.ts'
 import type { RunningServer } from '../server/server.ts'
 import { isWildcard } from '../server/wildcard.ts'
-import { openSite, type Site } from '../signaling/site.ts'
+import type { Site } from '../signaling/site.ts'
 import { parseServerUri } from '../stun/uri.ts'
 import { readSecretFile } from './parse-credentials.ts'
 import { repeatable } from './parse-options.ts'
@@ -75,6 +75,7 @@ export async function openSignaling(
   if (key === undefined && !isLoopback(signaling.address)) {
     log.warn('everybody who joins is given TURN credentials: --signaling-key-file FILE asks for a key')
   }
+  const { openSite } = await import('../signaling/site.ts')
   const site = await openSite(
     {
       address: signaling.address,

@@ -1,0 +1,42 @@
+/**
+ * All commands, in the order of the help. What a command is made of is imported when it is the one that was asked for:
+ * to say that a flag is wrong should not take the time of loading everything.
+ */
+
+import type { Command } from 'commander'
+import type { End } from './exit-codes.ts'
+
+export interface CommandEntry {
+  readonly name: string
+  readonly description: string
+  /** The command with its flags; `end` takes what the process is to end with. */
+  load(end: End): Promise<Command>
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'serve',
+    description: 'Run the server until SIGTERM or SIGINT.',
+    load: async () => (await import('./serve.ts')).serveCommand(),
+  },
+  {
+    name: 'peer',
+    description: 'Call a peer, or be called, without a browser.',
+    load: async () => (await import('./peer.ts')).peerCommand(),
+  },
+  {
+    name: 'nat',
+    description: 'What kind of NAT is this, and who can connect through it?',
+    load: async (end) => (await import('./nat.ts')).natCommand(end),
+  },
+  {
+    name: 'lifetime',
+    description: 'How long does a mapping live, after a single exchange and after a stream?',
+    load: async (end) => (await import('./lifetime.ts')).lifetimeCommand(end),
+  },
+  {
+    name: 'predict',
+    description: 'Can these two connect, how, and why? From two reports of turnpike nat --json.',
+    load: async (end) => (await import('./predict.ts')).predictCommand(end),
+  },
+]
