@@ -14,7 +14,7 @@ import {
   parseUserFile,
   readSecretFile,
 } from './parse-credentials.ts'
-import { repeatable } from './parse-options.ts'
+import { integerBetween, repeatable } from './parse-options.ts'
 
 export interface CredentialFlags {
   readonly realm: string
@@ -23,6 +23,7 @@ export interface CredentialFlags {
   readonly secret?: readonly Uint8Array[]
   readonly secretFile?: readonly string[]
   readonly strictExpiry?: boolean
+  readonly maxCredentialTtl: number
   readonly oauthKey?: readonly TokenKey[]
   readonly oauthServerName?: string
   /** commander's form of `--no-auth`. */
@@ -51,6 +52,12 @@ export function addCredentialFlags(command: Command): Command {
     .option(
       '--strict-expiry',
       'names made with a secret end for running allocations too, not for new ones only',
+    )
+    .option(
+      '--max-credential-ttl <seconds>',
+      'refuse names made with a secret that are good for longer than this from now on; 0 is no limit',
+      integerBetween(0, 31_536_000, 'seconds'),
+      defaultCredentialsConfig.maxCredentialTtl,
     )
     .option(
       '--oauth-key <kid:key>',
@@ -83,6 +90,7 @@ export function credentialsConfigOf(
     users: [...(flags.user ?? []), ...fileUsers],
     secrets: [...(flags.secret ?? []), ...fileSecrets],
     strictExpiry: flags.strictExpiry === true,
+    maxCredentialTtl: flags.maxCredentialTtl,
     tokenKeys: flags.oauthKey ?? [],
     serverName: flags.oauthServerName,
     noAuth: !flags.auth,

@@ -3,6 +3,8 @@
 import type { Random } from '../core/random.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { defaultConfig, type ServeConfig } from '../server/config.ts'
+import type { RunningServer } from '../server/server.ts'
+import { isLoopback, isWildcard } from '../server/wildcard.ts'
 import type { StaticUser } from '../turn/credentials.ts'
 import { parseAddressRange } from '../turn/peer-policy.ts'
 
@@ -34,15 +36,20 @@ export function devConfig(given: ServeConfig, user: DevUser, random: Random): Se
 
 /** What a newcomer reads: the address, the JSON to paste, and what to try next. At most 80 columns. */
 export function devScreen(
-  listening: TransportAddress,
+  { listeners, relays }: Pick<RunningServer, 'listeners' | 'relays'>,
   { name, password }: DevUser,
   page: TransportAddress | undefined,
 ): string {
-  const { ip, port } = listening
-  const host = listening.family === 'IPv6' ? `[${ip}]` : ip
+  const { transport, address } = listeners[0]!
+  const isPrivate = listeners.every((listener) => isLoopback(listener.address))
+  const { ip } = isWildcard(address)
+    ? (relays.find(({ external }) => external.family === address.family)?.external ?? address)
+    : address
+  const { port } = address
+  const host = address.family === 'IPv6' ? `[${ip}]` : ip
   const login = `-u ${name} -w ${password}`
   return `
-  turnpike is listening on udp://${host}:${port}, for this machine only.
+  turnpike is listening on ${transport}://${address}, ${isPrivate ? 'for this machine only.' : openToOthers}
 ${page === undefined ? '' : `\n  A page to try it with: http://${page}/\n`}
   For RTCPeerConnection:
 
@@ -65,6 +72,10 @@ ${page === undefined ? '' : `\n  A page to try it with: http://${page}/\n`}
 
 `
 }
+
+const openToOthers = `for other machines too.
+  Whoever has the password below reaches what listens on 127.0.0.1 here, for
+  --dev allows such peers. Without --listen it serves this machine only.`
 
 /** Where the page is served unless told otherwise. */
 export const devSignaling = { isSecure: false, address: TransportAddress.of('127.0.0.1', 3480) } as const

@@ -10,6 +10,8 @@ import {
   type ServeConfig,
 } from '../server/config.ts'
 import { createLog, type Log, type LogFormat, type LogLevel, logFormats, logLevels } from '../server/log.ts'
+import { warnOfLongChallenge } from '../server/long-challenge.ts'
+import { warnOfOpenFiles } from '../server/open-files.ts'
 import type { RunningServer } from '../server/server.ts'
 import type { Site } from '../signaling/site.ts'
 import type { AlternateServer } from '../turn/alternate-server.ts'
@@ -108,7 +110,10 @@ export function serveCommand(): Command {
         .choices([...logFormats])
         .default('pretty'),
     )
-    .option('--dev', 'a server to try things with: loopback only, a random user,\nand what to do next')
+    .option(
+      '--dev',
+      'a server to try things with: loopback only, unless --listen says otherwise, a random user,\nand what to do next',
+    )
     .action(serve)
 }
 
@@ -128,6 +133,8 @@ async function serve(flags: ServeFlags): Promise<void> {
   const devUser = flags.dev === true ? newDevUser(flags.user, host.random) : undefined
   const config = devUser === undefined ? given : devConfig(given, devUser, host.random)
   const server = await startServer(config, host, log)
+  warnOfOpenFiles(config, server.relays.length, log)
+  warnOfLongChallenge(config, host.random, log)
   const site = await openSite(flags, config, server, host, log)
   process.stdout.on('error', () => {})
   // Whoever reads the line may send the signal at once.
@@ -135,7 +142,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   process.stdout.write(`${JSON.stringify(listeningEvent(server, flags.relayPorts, site))}\n`)
   const demo = devUser === undefined || site === undefined ? undefined : await startDemo(site, log)
   if (devUser !== undefined) {
-    process.stderr.write(devScreen(server.listeners[0]!.address, devUser, site?.address))
+    process.stderr.write(devScreen(server, devUser, site?.address))
   }
   await closed
   await demo?.close()

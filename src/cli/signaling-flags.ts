@@ -10,7 +10,7 @@ import { type CertificateFiles, CertificateWatch, readCertificates } from '../se
 import type { ListenAddress, ServeConfig } from '../server/config.ts'
 import type { Log } from '../server/log.ts'
 import type { RunningServer } from '../server/server.ts'
-import { isWildcard } from '../server/wildcard.ts'
+import { isLoopback, isWildcard } from '../server/wildcard.ts'
 import type { Site } from '../signaling/site.ts'
 import { parseServerUri } from '../stun/uri.ts'
 import { readSecretFile } from './parse-credentials.ts'
@@ -82,7 +82,7 @@ export async function openSignaling(
       tls: certificates[0],
       secret,
       iceUrls: flags.iceUrl ?? iceUrlsOf(server),
-      credentialSeconds,
+      credentialSeconds: Math.min(credentialSeconds, config.maxCredentialTtl || credentialSeconds),
       key,
       origins: flags.signalingOrigin,
       files,
@@ -104,10 +104,6 @@ export async function openSignaling(
       return site.close()
     },
   }
-}
-
-function isLoopback({ ip }: TransportAddress): boolean {
-  return ip === '::1' || ip.startsWith('127.')
 }
 
 function certificatesOf(files: readonly CertificateFiles[]): TlsCertificate[] {

@@ -11,6 +11,8 @@ export interface CredentialsConfig {
   readonly secrets: readonly Uint8Array[]
   /** Whether credentials made with a secret end for running allocations too. */
   readonly strictExpiry: boolean
+  /** Seconds that they may be good for at most; 0 is no limit. */
+  readonly maxCredentialTtl: number
   /** Of third-party authorization. */
   readonly tokenKeys: readonly TokenKey[]
   /** What access tokens have to be made for; the realm unless given. */
@@ -24,6 +26,7 @@ export const defaultCredentialsConfig: CredentialsConfig = {
   users: [],
   secrets: [],
   strictExpiry: false,
+  maxCredentialTtl: 0,
   tokenKeys: [],
   serverName: undefined,
   noAuth: false,
@@ -45,10 +48,15 @@ export function checkCredentials(config: CredentialsConfig): void {
       '--no-auth excludes --user, --secret and --oauth-key: leave one out',
     )
   }
-  if (config.strictExpiry && secrets.length === 0) {
+  const aboutSecrets = config.strictExpiry
+    ? '--strict-expiry'
+    : config.maxCredentialTtl > 0
+      ? '--max-credential-ttl'
+      : undefined
+  if (aboutSecrets !== undefined && secrets.length === 0) {
     throw new TurnpikeError(
       'configuration-invalid',
-      '--strict-expiry is about credentials made with a --secret, and there is none',
+      `${aboutSecrets} is about credentials made with a --secret, and there is none`,
     )
   }
 }

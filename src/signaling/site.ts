@@ -91,9 +91,16 @@ export async function openSite(
 /** Slow and idle requests are ended; a page is small and asked for at once. */
 const limits = { requestTimeout: 10_000, headersTimeout: 5_000, keepAliveTimeout: 5_000 }
 
+/**
+ * The TURN user of all who join without a key: a quota for each user would be none, for whoever wants more would join
+ * once more.
+ */
+const anonymousUser = 'anonymous'
+
 function serversFor(peer: PeerSummary, options: SiteOptions, now: EpochSeconds): IceServer[] {
   const expiry = (now + options.credentialSeconds) as EpochSeconds
-  return iceServersOf(options.iceUrls, mintCredentials(options.secret, peer.id, expiry))
+  const user = options.key === undefined ? anonymousUser : peer.id
+  return iceServersOf(options.iceUrls, mintCredentials(options.secret, user, expiry))
 }
 
 function listen(http: Server, address: TransportAddress): Promise<void> {

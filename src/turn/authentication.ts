@@ -19,6 +19,11 @@ import { limitsOf, type TurnServerOptions } from './options.ts'
 import { type PasswordChoice, PasswordOffer } from './password-offer.ts'
 import { decodeUsername, withoutTrailingNuls } from './username.ts'
 
+export type AuthenticationOptions = Pick<
+  TurnServerOptions,
+  'realm' | 'credentials' | 'tokenKeys' | 'serverName' | 'epochSeconds' | 'nonceKey' | 'nonceLifetime'
+>
+
 export interface AuthenticationRequest {
   readonly message: Message
   readonly method: MethodName
@@ -96,7 +101,7 @@ export class Authenticator {
   /** What every challenge carries besides REALM and NONCE. */
   readonly #offers: Attribute[]
 
-  constructor(options: TurnServerOptions, random: Random) {
+  constructor(options: AuthenticationOptions, random: Random) {
     const { realm, credentials, tokenKeys = [], serverName = realm } = options
     this.#realm = ['REALM', realm]
     this.#realmBytes = new TextEncoder().encode(realm)

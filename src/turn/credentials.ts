@@ -33,6 +33,8 @@ export interface CredentialsOptions {
   readonly secrets?: readonly Uint8Array[]
   /** Whether a time-limited credential ends for running allocations too. */
   readonly strictExpiry?: boolean
+  /** Seconds that such a credential may be good for from now on, so that a leaked one ends some day; 0 is no limit. */
+  readonly maxCredentialTtl?: number
 }
 
 /** A store of users that do not change. Of two with one name the last counts. */
@@ -50,7 +52,11 @@ export function credentialStore(options: CredentialsOptions): CredentialStore {
     byName.set(found[0]!.username, found)
     byHash.set(textOf(userHash(user.name, realm)), found)
   }
-  const secretOptions: SharedSecretOptions = { realm, isStrict: options.strictExpiry === true }
+  const secretOptions: SharedSecretOptions = {
+    realm,
+    isStrict: options.strictExpiry === true,
+    longestSeconds: options.maxCredentialTtl || Number.POSITIVE_INFINITY,
+  }
   return {
     algorithms: users.some((user) => 'key' in user) ? ['MD5'] : ['SHA-256', 'MD5'],
     knowsUserHashes: secrets.length === 0,

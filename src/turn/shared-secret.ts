@@ -12,6 +12,8 @@ export interface SharedSecretOptions {
   readonly realm: string
   /** Whether the time is looked at for every request, and not for Allocate only. */
   readonly isStrict: boolean
+  /** Seconds: a name that is good for longer than that is not what the web service has made, and is refused. */
+  readonly longestSeconds: number
 }
 
 export interface TimeLimitedName {
@@ -24,7 +26,7 @@ export interface TimeLimitedName {
 export function sharedSecretCredential(
   username: string,
   secret: Uint8Array,
-  { realm, isStrict }: SharedSecretOptions,
+  { realm, isStrict, longestSeconds }: SharedSecretOptions,
 ): Credential | undefined {
   const name = parseTimeLimitedName(username)
   if (name === undefined) return undefined
@@ -39,7 +41,10 @@ export function sharedSecretCredential(
         : longTermKeySha256(username, realm, password)
     },
     validity: {
-      secondsLeft: (now) => name.expiresAt - now,
+      secondsLeft: (now) => {
+        const left = name.expiresAt - now
+        return left > longestSeconds ? 0 : left
+      },
       asked: isStrict ? 'always' : 'at-allocate',
       boundsLifetime: false,
     },

@@ -1,9 +1,10 @@
 /** What is wrong on the command line is named, with the right form beside it, and nothing is opened. */
 
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { serveCommand } from '../../src/cli/serve.ts'
 import { runMain } from '../support/run-main.ts'
 import { UdpEndpoint } from '../support/udp-endpoint.ts'
 
@@ -15,6 +16,12 @@ function file(name: string, text: string): string {
   writeFileSync(path, text, { mode: 0o600 })
   return path
 }
+
+/** The first column of the table. */
+const documented = readFileSync('docs/serve.md', 'utf8')
+  .split('\n')
+  .filter((line) => line.startsWith('| `--'))
+  .flatMap((line) => line.slice(0, line.indexOf(' | ')).match(/--[a-z-]+/g) ?? [])
 
 /** The flags, and what the message has to say: the value that is wrong, and what would be right. */
 const refusals: [string[], string[]][] = [
@@ -150,6 +157,166 @@ const refusals: [string[], string[]][] = [
     ['--unauthenticated-rate', '1.5'],
     ['"1.5"', 'whole number'],
   ],
+  [['--listen', 'tls://127.0.0.1:0', '--user', 'a:b'], ['--tls-cert FILE and --tls-key FILE']],
+  [
+    ['--listen', 'tcp://127.0.0.1'],
+    ['"tcp://127.0.0.1"', 'did you mean tcp://127.0.0.1:3478?'],
+  ],
+  [
+    ['--tls-cert', 'missing.pem', '--user', 'a:b'],
+    ['--tls-cert was given 1 time', '--tls-key was given 0 times'],
+  ],
+  [
+    ['--tls-cert', join(folder, 'nothing'), '--tls-key', join(folder, 'nothing'), '--user', 'a:b'],
+    ['--tls-cert', '--listen tls://0.0.0.0:5349'],
+  ],
+  [
+    [
+      ...['--listen', 'tls://127.0.0.1:0', '--tls-cert', join(folder, 'nothing')],
+      ...['--tls-key', join(folder, 'nothing'), '--user', 'a:b'],
+    ],
+    ['nothing', 'ENOENT'],
+  ],
+  [
+    ['--secret', ' '],
+    ['--secret is empty', 'openssl rand -hex 32'],
+  ],
+  [
+    ['--secret-file', join(folder, 'missing')],
+    ['--secret-file', 'missing', 'ENOENT'],
+  ],
+  [
+    ['--secret-file', file('empty', '\n\n')],
+    ['--secret-file', 'no line with a secret'],
+  ],
+  [
+    ['--strict-expiry', '--user', 'a:b'],
+    ['--strict-expiry', '--secret'],
+  ],
+  [
+    ['--max-credential-ttl', '3600', '--user', 'a:b'],
+    ['--max-credential-ttl', '--secret'],
+  ],
+  [
+    ['--max-credential-ttl', '1d'],
+    ['--max-credential-ttl', '"1d"', 'seconds'],
+  ],
+  [
+    ['--oauth-key', 'north'],
+    ['--oauth-key', 'no colon', 'kid:BASE64'],
+  ],
+  [
+    ['--oauth-server-name', 'quo"te'],
+    ['--oauth-server-name', 'without quotes'],
+  ],
+  [
+    ['--alternate-server', '192.0.2.9'],
+    ['--alternate-server', '"192.0.2.9"'],
+  ],
+  [
+    ['--alternate-server', '127.0.0.1:3478', '--listen', 'udp://127.0.0.1:3478', '--user', 'a:b'],
+    ['--alternate-server 127.0.0.1:3478 is this server itself'],
+  ],
+  [
+    ['--alternate-address', '127.0.0.2:3478'],
+    ['--alternate-address', '"127.0.0.2:3478"', 'did you mean 127.0.0.2?'],
+  ],
+  [
+    ['--alternate-address', '127.0.0.2', '--user', 'a:b'],
+    ['--alternate-address', '--listen udp://'],
+  ],
+  [
+    ['--alternate-port', '65536'],
+    ['--alternate-port', '"65536"'],
+  ],
+  [
+    ['--advertise', '10.0.0.1'],
+    ['--advertise', '"10.0.0.1"', 'PRIVATE=PUBLIC'],
+  ],
+  [['--mobility', '--no-auth'], ['--mobility needs users']],
+  [
+    ['--user-quota', '-1'],
+    ['--user-quota', 'allocations'],
+  ],
+  [
+    ['--total-quota', 'many'],
+    ['--total-quota', '"many"', 'allocations'],
+  ],
+  [
+    ['--max-permissions', '0'],
+    ['--max-permissions', '"0"', 'from 1 to 65536'],
+  ],
+  [
+    ['--max-channels', '16385'],
+    ['--max-channels', '"16385"', 'from 1 to 16384'],
+  ],
+  [
+    ['--max-bps', '1.5MB'],
+    ['--max-bps', '"1.5MB"', '4Mbit'],
+  ],
+  [
+    ['--user-max-bps', '1Mb'],
+    ['--user-max-bps', '"1Mb"', '4Mbit'],
+  ],
+  [
+    ['--total-max-bps', ''],
+    ['--total-max-bps', '""', '4Mbit'],
+  ],
+  [
+    ['--default-lifetime', '9'],
+    ['--default-lifetime', '"9"', 'from 10 to 86400'],
+  ],
+  [
+    ['--default-lifetime', '900', '--max-lifetime', '800', '--user', 'a:b'],
+    ['--default-lifetime 900', '--max-lifetime 800'],
+  ],
+  [
+    ['--permission-lifetime', '86401'],
+    ['--permission-lifetime', '"86401"', 'from 10 to 86400'],
+  ],
+  [
+    ['--channel-lifetime', '10 min'],
+    ['--channel-lifetime', '"10 min"', 'seconds'],
+  ],
+  [
+    ['--handshake-timeout', '0'],
+    ['--handshake-timeout', '"0"', 'from 1 to 300'],
+  ],
+  [
+    ['--idle-timeout', '1m'],
+    ['--idle-timeout', '"1m"', 'seconds'],
+  ],
+  [
+    ['--connections-per-address', 'one'],
+    ['--connections-per-address', '"one"', 'connections'],
+  ],
+  [
+    ['--io', 'epoll'],
+    ['--io', 'epoll', 'mmsg'],
+  ],
+  [
+    ['--workers', '0'],
+    ['--workers', '"0"'],
+  ],
+  [
+    ['--signaling', 'ftp://x'],
+    ['--signaling', 'http://127.0.0.1:3480'],
+  ],
+  [
+    [
+      ...['--signaling', 'http://127.0.0.1:0', '--signaling-key-file', join(folder, 'missing')],
+      ...['--listen', 'udp://127.0.0.1:0', '--secret', 's', '--io', 'dgram'],
+    ],
+    ['--signaling-key-file', 'missing', 'ENOENT'],
+  ],
+  [
+    ['--signaling-origin', 'app.example.org'],
+    ['--signaling-origin', '"app.example.org"', 'https://app.example.org'],
+  ],
+  [
+    ['--ice-url', 'turn://x'],
+    ['--ice-url', 'no //'],
+  ],
   [
     ['--log-level', 'verbose'],
     ['verbose', 'debug', 'info'],
@@ -169,6 +336,25 @@ const refusals: [string[], string[]][] = [
   [['--listen'], ['--listen', 'argument missing']],
   [['extra'], ['too many arguments']],
 ]
+
+const flags = serveCommand().options
+
+describe('Every flag of turnpike serve', () => {
+  it.each(flags.filter(({ required }) => required))(
+    'that takes a value is tried with a bad one: $long',
+    ({ long }) => {
+      expect(refusals.some(([given]) => given[0] === long || given.includes(long!))).toBe(true)
+    },
+  )
+
+  it.each(flags)('has its row in docs/serve.md: $long', ({ long }) => {
+    expect(documented).toContain(long)
+  })
+
+  it('that docs/serve.md has is there', () => {
+    expect(documented.filter((flag) => !flags.some(({ long }) => long === flag))).toEqual([])
+  })
+})
 
 describe('turnpike serve exits 2', () => {
   it.each(refusals)('for %j', async (flags, said) => {

@@ -140,6 +140,7 @@ describe('Who is served', () => {
     [{ noAuth: true, secrets: [bytes('s')] }, '--no-auth excludes'],
     [{ noAuth: true, users: [{ name: 'a', password: 'b' }] }, '--no-auth excludes'],
     [{ strictExpiry: true, users: [{ name: 'a', password: 'b' }] }, '--strict-expiry'],
+    [{ maxCredentialTtl: 60, users: [{ name: 'a', password: 'b' }] }, '--max-credential-ttl'],
   ])('is not said by %j', (change, why) => {
     expect(check(change)).toThrow(why)
   })

@@ -13,21 +13,22 @@ import {
 
 const what = "interop with coturn's client over IPv6"
 const missing = missingPrograms(what, ['turnutils_uclient', 'turnutils_peer'], 'apt-get install coturn')
-const canRun = missing.length === 0 && hasLoopback6(what)
+const has6 = hasLoopback6(what)
 
 /** What the client says when it has drawn one channel number twice: it draws 2 to 26 of 16,384. */
 const ownCollision = 'channel bind: error 400'
 
-describe.skipIf(!canRun)("coturn's client through turnpike, over both families", () => {
+describe.skipIf(missing.length > 0)("coturn's client through turnpike, over both families", () => {
   let server: Child
   let ports: Record<string, number>
   let peer: Child & { port: number }
   let log = ''
 
   beforeAll(async () => {
-    peer = await startPeer('::1')
+    peer = await startPeer(...(has6 ? ['::1'] : []))
     server = await startTurnpike([
-      ...['--listen', 'udp://[::1]:0', '--relay-address', '127.0.0.1', '--relay-address', '::1'],
+      ...['--relay-address', '127.0.0.1'],
+      ...(has6 ? ['--listen', 'udp://[::1]:0', '--relay-address', '::1'] : []),
       ...['--user', 'u:p', '--allow-peer', '127.0.0.0/8', '--allow-peer', '::1', '--allow-legacy-channels'],
       ...['--unauthenticated-rate', '0', '--mobility'],
     ])
@@ -71,7 +72,9 @@ describe.skipIf(!canRun)("coturn's client through turnpike, over both families",
     ['a client that moves', '127.0.0.1', '127.0.0.1', ['-X', '-M']],
     ['a client that moves, by send indications', '::1', '::1', ['-x', '-s', '-M']],
   ]
-  it.concurrent.each(modes)(
+  const needs6 = ([, host, peerAddress, flags]: (typeof modes)[number]) =>
+    host === '::1' || peerAddress === '::1' || flags.includes('-Z')
+  it.concurrent.each(modes.filter((mode) => has6 || !needs6(mode)))(
     'relays without loss: %s',
     async (_name, host, peerAddress, flags) => {
       const { code, output } = await client(host, peerAddress, flags)

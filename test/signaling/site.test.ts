@@ -8,6 +8,7 @@ import { NodeHost } from '../../src/net/node-host.ts'
 import { SignalingClient } from '../../src/signaling/client.ts'
 import type { Joined } from '../../src/signaling/protocol.ts'
 import { openSite, type Site } from '../../src/signaling/site.ts'
+import { parseTimeLimitedName } from '../../src/turn/shared-secret.ts'
 
 const host = new NodeHost()
 const loopback = TransportAddress.of('127.0.0.1', 0)
@@ -98,6 +99,31 @@ describe('the site', () => {
     const [expiry, user] = turn?.username?.split(':') ?? []
     expect(user).toBe(joined.id)
     expect(Number(expiry) - host.clock.epochSeconds()).toBeGreaterThan(590)
+  })
+
+  it('counts all who join without a key as one user, so that joining again brings no new quota', async () => {
+    const open = await openSite(
+      { address: loopback, secret: 's', iceUrls: ['turn:h'], credentialSeconds: 600, key: undefined },
+      host,
+    )
+    const names: string[] = []
+    for (const room of ['a', 'a', 'b']) {
+      await new Promise<void>((resolve, reject) => {
+        const client: SignalingClient = new SignalingClient(
+          { url: `ws://${open.address}/signaling`, room },
+          {
+            joined: ({ iceServers }) => {
+              client.close()
+              names.push(iceServers[0]?.username ?? '')
+              resolve()
+            },
+            error: ({ message }) => reject(new Error(message)),
+          },
+        )
+      })
+    }
+    await open.close()
+    expect(new Set(names.map((name) => parseTimeLimitedName(name)?.userId))).toEqual(new Set(['anonymous']))
   })
 
   it('says which address it cannot have', async () => {

@@ -5,7 +5,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { CertificateFolder, type TestCertificate } from './certificates.ts'
-import { type Child, start } from './programs.ts'
+import { type Child, hasLoopback6, start } from './programs.ts'
 
 export interface Coturn {
   readonly child: Child
@@ -15,8 +15,9 @@ export interface Coturn {
   stop(): Promise<void>
 }
 
-/** Listens on 127.0.0.1 and ::1, knows alice:wonder of example.org, and lets loopback be peers. */
+/** Listens on 127.0.0.1, and ::1 where there is one, knows alice:wonder of example.org, and lets loopback be peers. */
 export async function startCoturn(flags: readonly string[] = []): Promise<Coturn> {
+  const addresses = ['127.0.0.1', ...(hasLoopback6("coturn's server") ? ['::1'] : [])]
   const folder = new CertificateFolder()
   const certificate = folder.make('turn.example.org')
   // A port that is free now may not be when coturn binds it: then it says so and ends, and another is tried.
@@ -27,7 +28,8 @@ export async function startCoturn(flags: readonly string[] = []): Promise<Coturn
       [
         ...['-n', '--no-cli', '--log-file', 'stdout', '--simple-log', '--verbose', '--no-dtls'],
         ...['--pidfile', join(folder.path, 'turnserver.pid'), '-b', join(folder.path, 'turndb')],
-        ...['-L', '127.0.0.1', '-L', '::1', '-E', '127.0.0.1', '-E', '::1', '--allow-loopback-peers'],
+        ...addresses.flatMap((address) => ['-L', address, '-E', address]),
+        '--allow-loopback-peers',
         ...['-p', `${port}`, '--tls-listening-port', `${tlsPort}`],
         ...['--cert', certificate.certificateFile, '--pkey', certificate.keyFile],
         ...[

@@ -25,6 +25,9 @@ export interface StartOptions {
   readonly env?: NodeJS.ProcessEnv
 }
 
+/** Limit: nothing of ours, and no program of these tests, takes so long to end. */
+const stopSeconds = 60
+
 export function run(command: string, args: readonly string[]): { status: number | null; stdout: string } {
   return spawnSync(command, args, { encoding: 'utf8' })
 }
@@ -46,10 +49,18 @@ export function start(command: string, args: readonly string[], options: StartOp
   }
   child.stdout.on('data', onData(true))
   child.stderr.on('data', onData(false))
-  const limit = setTimeout(() => child.kill('SIGKILL'), (options.timeoutSeconds ?? 120) * 1000)
+  /** Whoever hangs is ended, and what it has written says so. */
+  const killAfter = (seconds: number, what: string) =>
+    setTimeout(() => {
+      const line = `\n*** killed: ${what} ${seconds} s: ${[command, ...args].join(' ')}\n`
+      output += line
+      stderr += line
+      child.kill('SIGKILL')
+    }, seconds * 1000)
+  const limits = [killAfter(options.timeoutSeconds ?? 120, 'it has not ended within')]
   const ended = new Promise<Ended>((resolve) => {
     child.on('close', (code) => {
-      clearTimeout(limit)
+      for (const limit of limits) clearTimeout(limit)
       resolve({ code, output, stdout, stderr })
       for (const watcher of watchers) watcher()
     })
@@ -74,6 +85,7 @@ export function start(command: string, args: readonly string[], options: StartOp
       }),
     stop: (signal = 'SIGTERM') => {
       child.kill(signal)
+      limits.push(killAfter(stopSeconds, `it has not ended by ${signal} within`))
       return ended
     },
   }
@@ -84,9 +96,14 @@ export function startCli(args: readonly string[], options: StartOptions = {}): C
   return start(process.execPath, ['bin/turnpike.ts', ...args], options)
 }
 
+/** Limit: a whole file of tests on a slow machine. */
+const serverSeconds = 600
+
 /** `turnpike serve` on a port of loopback that the system chooses; resolves when it listens. */
 export async function startTurnpike(flags: readonly string[]): Promise<Child & { port: number }> {
-  const child = startCli(['serve', '--listen', 'udp://127.0.0.1:0', ...flags])
+  const child = startCli(['serve', '--listen', 'udp://127.0.0.1:0', ...flags], {
+    timeoutSeconds: serverSeconds,
+  })
   const [line] = await child.waitFor(/^\{"event":"listening".*\}$/m)
   return { ...child, port: JSON.parse(line).listeners[0].port }
 }
@@ -102,10 +119,13 @@ export function missingPrograms(what: string, programs: readonly string[], cure:
   return missing
 }
 
-/** Whether this machine has ::1, as containers often do not. Where it has not, that is said loudly. */
+/** Whether this machine has ::1. Where it has not, that is an error with CI=true; elsewhere it is said loudly. */
 export function hasLoopback6(what: string): boolean {
   const addresses = Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])
   const has = addresses.some(({ address }) => address === '::1')
-  if (!has) console.warn(`\n*** SKIPPED: ${what}: this machine has no ::1\n`)
-  return has
+  if (has) return true
+  const message = `${what}: this machine has no ::1; sysctl net.ipv6.conf.lo.disable_ipv6=0`
+  if (process.env.CI === 'true') throw new Error(message)
+  console.warn(`\n*** SKIPPED: ${message}\n`)
+  return false
 }

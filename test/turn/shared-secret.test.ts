@@ -139,6 +139,33 @@ describe('Several secrets', () => {
   })
 })
 
+describe('A limit to how long credentials are good for', () => {
+  const limited = { secrets: [secret], maxCredentialTtl: 3600 }
+
+  it.each([
+    ['as long as the limit', start + 3600, undefined],
+    ['a second longer', start + 3601, 401],
+    ['for ever, as a leaked one might be', 999_999_999_999_999, 401],
+    ['no more', start - 1, 401],
+  ])('refuses names that are good for longer: %s', (_name, expiry, code) => {
+    const { client } = setUp(limited)
+    expect(codeOf(client.allocate(text(`${expiry}:alice`)))).toBe(code)
+  })
+
+  it('takes a name later that was good for too long before', () => {
+    const { client, harness } = setUp(limited)
+    const name = text(`${start + 3700}:alice`)
+    expect(codeOf(client.allocate(name))).toBe(401)
+    harness.elapse(100)
+    expect(client.allocate(name).class).toBe('success')
+  })
+
+  it('is none where it is 0', () => {
+    const { client } = setUp({ secrets: [secret], maxCredentialTtl: 0 })
+    expect(client.allocate(text('999999999999999:alice')).class).toBe('success')
+  })
+})
+
 describe('The end of a credential', () => {
   const short = text(`${start + 100}:alice`)
 

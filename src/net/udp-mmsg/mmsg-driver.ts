@@ -238,7 +238,10 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     do {
       const isWaiting = this.#runDeferred()
       const atOnce = isWaiting || forMs === 0
-      this.#io.turn(atOnce ? 0 : shorter(clock.untilNext, hasNews ? forMs : -1), this.#pace.gatherUs)
+      this.#io.turn(
+        atOnce ? 0 : shorter(clock.untilNext, hasNews ? forMs : longestLullMs),
+        this.#pace.gatherUs,
+      )
       hasNews = clock.runDue() || hasNews || this.counters.received !== receivedBefore
       if (atOnce) break
     } while (!this.#isCalled && !(hasNews && clock.now() - start >= forMs))
@@ -345,6 +348,9 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     return at
   }
 }
+
+/** A process that ends joins its threads, and a thread that waits without end in a system call cannot be told to. */
+const longestLullMs = 1000
 
 /** Of two waits in milliseconds, where -1 is for ever. */
 function shorter(x: number, y: number): number {
