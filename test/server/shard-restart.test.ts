@@ -54,9 +54,9 @@ describe.each(drivers)('Four shards over %s', (io) => {
     const exchange = new TransferExchange(ledger, { relays, range: config.relayPorts, memory })
     const around = { ownAddresses: [], relays, alternates: [], nonceKey: nodeRandom.bytes(32), shared }
     shards = await ThreadShards.start(config, around, new NodeHost(), log, ledger, exchange)
-    const { port } = shards.listeners[0]!.address
+    const { address } = shards.listeners[0]!
     const taken = () => Atomics.load(memory[0]!.taken, 0)
-    for (let i = 0; i < 12; i++) clients.push(await UdpTurnClient.open(port))
+    for (let i = 0; i < 12; i++) clients.push(await UdpTurnClient.open(address))
     for (const client of clients) await client.allocate()
     expect(taken()).toBe(12)
     const before = (await shards.allocations()).length

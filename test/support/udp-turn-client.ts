@@ -1,6 +1,6 @@
 /** A TURN client on a real UDP socket, one request at a time, each sent again until it is answered. */
 
-import { createSocket, type Socket } from 'node:dgram'
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { once } from 'node:events'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import type { Attribute } from '../../src/stun/attributes.ts'
@@ -11,7 +11,7 @@ import type { MethodName } from '../../src/stun/methods.ts'
 
 export class UdpTurnClient {
   readonly #socket: Socket
-  readonly #port: number
+  readonly #server: TransportAddress
   readonly #username: string
   readonly #password: string
   #realm = ''
@@ -19,18 +19,20 @@ export class UdpTurnClient {
   #isClosed = false
   /** What has come that is no answer. */
   readonly received: Buffer[] = []
+  /** Where the newest answer has come from. */
+  answeredFrom: TransportAddress | undefined
 
-  /** To the server at that port of 127.0.0.1, from a port of the system's choice. */
-  static async open(port: number, username = 'alice', password = 'a'): Promise<UdpTurnClient> {
+  /** To a server on loopback, from a port of the system's choice. */
+  static async open(server: TransportAddress, username = 'alice', password = 'a'): Promise<UdpTurnClient> {
     const socket = createSocket('udp4')
     socket.bind(0, '127.0.0.1')
     await once(socket, 'listening')
-    return new UdpTurnClient(socket, port, username, password)
+    return new UdpTurnClient(socket, server, username, password)
   }
 
-  private constructor(socket: Socket, port: number, username: string, password: string) {
+  private constructor(socket: Socket, server: TransportAddress, username: string, password: string) {
     this.#socket = socket
-    this.#port = port
+    this.#server = server
     this.#username = username
     this.#password = password
     socket.on('message', (bytes) => {
@@ -69,6 +71,17 @@ export class UdpTurnClient {
     const answer = await this.request(method, attributes)
     if (answer.class !== 'success') throw new Error(`${method}: ${answer.get('ERROR-CODE')?.code}`)
     return answer
+  }
+
+  /** The answer to a Binding request. */
+  binding(attributes: readonly Attribute[]): Promise<Message> {
+    return this.#ask('Binding', attributes, undefined)
+  }
+
+  /** Ends what it has at the server, if that is anything, and itself. */
+  async release(): Promise<void> {
+    if (this.#nonce !== '') await this.request('Refresh', [['LIFETIME', 0]])
+    this.close()
   }
 
   async bindChannel(number: number, peer: TransportAddress): Promise<void> {
@@ -110,10 +123,12 @@ export class UdpTurnClient {
     const timer = setInterval(() => this.#send(bytes), 500)
     try {
       for (;;) {
-        const [answer] = (await once(this.#socket, 'message')) as [Buffer]
+        const [answer, from] = (await once(this.#socket, 'message')) as [Buffer, RemoteInfo]
         const message = decodeMessage(new Uint8Array(answer))
         if (typeof message === 'string') continue
-        if (Buffer.compare(message.transactionId, transactionId) === 0) return message
+        if (Buffer.compare(message.transactionId, transactionId) !== 0) continue
+        this.answeredFrom = TransportAddress.of(from.address, from.port)
+        return message
       }
     } finally {
       clearInterval(timer)
@@ -121,6 +136,7 @@ export class UdpTurnClient {
   }
 
   #send(bytes: Uint8Array): void {
-    if (!this.#isClosed) this.#socket.send(bytes, this.#port, '127.0.0.1', () => {})
+    const { port, ip } = this.#server
+    if (!this.#isClosed) this.#socket.send(bytes, port, ip, () => {})
   }
 }
