@@ -5,13 +5,9 @@ import { type Echo, echoMedia } from './echo.ts'
 import type { MediaSource } from './media-source.ts'
 import { Negotiation, sessionOf } from './negotiation.ts'
 import { type PathReport, pathOf } from './path-report.ts'
+import { PeerConnection, type PeerConnectionConfig } from './peer-connection.ts'
 import { type Recording, record } from './recording.ts'
-import {
-  type MediaStreamTrack,
-  PeerConnection,
-  type PeerConnectionConfig,
-  type RTCDataChannel,
-} from './werift.ts'
+import type { MediaStreamTrack, RTCDataChannel } from './werift.ts'
 
 export interface CallOptions {
   /** Sent to the peer. Closed by whoever has opened it. */

@@ -1,6 +1,7 @@
 /** Sends back what comes: each picture and sound on the very transceiver that it arrives by, each chat message. */
 
-import { MediaStreamTrack, type PeerConnection, type RTCRtpTransceiver } from './werift.ts'
+import type { PeerConnection } from './peer-connection.ts'
+import { MediaStreamTrack, type RTCRtpTransceiver } from './werift.ts'
 
 /** A picture that somebody has begun to watch appears with the next key frame: ask for one that often. */
 const keyFrameMs = 2000

@@ -7,7 +7,7 @@ import type { Host } from '../core/host.ts'
 import { SignalingClient } from '../signaling/client.ts'
 import type { Addressed, IceServer, Joined, PeerSummary } from '../signaling/protocol.ts'
 import { Call, type CallHandlers, type CallOptions } from './call.ts'
-import type { PeerConnectionConfig } from './werift.ts'
+import type { PeerConnectionConfig } from './peer-connection.ts'
 
 export interface HeadlessPeerOptions {
   /** `ws://` or `wss://` of the signaling server. */

@@ -5,7 +5,7 @@
 
 import { randomInt } from 'node:crypto'
 import type { Candidate, SignalData } from '../signaling/protocol.ts'
-import type { PeerConnection } from './werift.ts'
+import type { PeerConnection } from './peer-connection.ts'
 
 export interface NegotiationOptions {
   readonly isCaller: boolean

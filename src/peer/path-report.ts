@@ -1,7 +1,7 @@
 /** The path that a connection takes, and how well, from its statistics. */
 
 import type { CandidateStats } from '../ice/stats.ts'
-import type { PeerConnection } from './werift.ts'
+import type { PeerConnection } from './peer-connection.ts'
 
 export interface PathReport {
   /** Whether a TURN server is on the path, at either end. */

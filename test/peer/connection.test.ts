@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { RTCPeerConnection } from 'werift'
-import { PeerConnection } from '../../src/peer/werift.ts'
+import { PeerConnection } from '../../src/peer/peer-connection.ts'
 
 type Connection = RTCPeerConnection
 

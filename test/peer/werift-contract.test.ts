@@ -1,4 +1,4 @@
-/** What src/peer/werift.ts relies on in werift beyond its documentation. When this fails, read A3 of its release notes. */
+/** What src/peer relies on in werift beyond its documentation. When this fails, read agent-connection.ts against the new werift. */
 
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
@@ -11,6 +11,8 @@ import {
   RTCPeerConnection,
   Event as WeriftEvent,
 } from 'werift'
+import { NodeHost } from '../../src/net/node-host.ts'
+import { AgentConnection } from '../../src/peer/agent-connection.ts'
 
 interface Manager {
   createTransport: unknown
@@ -18,6 +20,50 @@ interface Manager {
   updateIceConnectionState: unknown
   config: unknown
   certificate: unknown
+}
+
+/** The least that a connection, a restart and statistics take. */
+const seam = [
+  ...['addRemoteCandidate', 'close', 'connect', 'gatherCandidates', 'iceControlling', 'localPassword'],
+  ...['localUsername', 'onData', 'remoteUsername', 'restart', 'send', 'setRemoteParams'],
+  'stateChanged',
+]
+
+/** A peer connection of werift alone, with what its transports touch of the ICE connection noted. */
+function watched(touched: Set<string>): RTCPeerConnection {
+  const connection = new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' })
+  const manager = secureManagerOf(connection)
+  const { config, certificate } = manager as unknown as { config: never; certificate: never }
+  const update = (name: 'updateIceGatheringState' | 'updateIceConnectionState') =>
+    (manager[name] as () => void).call(manager)
+  manager.createTransport = () => {
+    const gatherer = new RTCIceGatherer({ stunServer: undefined } as never)
+    const own = gatherer.connection
+    ;(gatherer as { connection: unknown }).connection = new Proxy(own, {
+      get: (target, name) => {
+        if (typeof name === 'string') touched.add(name)
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+      set: (target, name, value) => {
+        if (typeof name === 'string') touched.add(name)
+        return Reflect.set(target, name, value, target)
+      },
+    })
+    own.onIceCandidate.subscribe((candidate) => gatherer.onIceCandidate(candidateFromIce(candidate)))
+    gatherer.onGatheringStateChange.subscribe(() => update('updateIceGatheringState'))
+    const transport = new RTCIceTransport(gatherer)
+    transport.onStateChange.subscribe(() => update('updateIceConnectionState'))
+    return new RTCDtlsTransport(config, transport, certificate, [0x0007, 0x0001])
+  }
+  return connection
+}
+
+async function negotiate(a: RTCPeerConnection, b: RTCPeerConnection): Promise<void> {
+  await a.setLocalDescription(await a.createOffer())
+  await b.setRemoteDescription(a.localDescription!)
+  await b.setLocalDescription(await b.createAnswer())
+  await a.setRemoteDescription(b.localDescription!)
 }
 
 const secureManagerOf = (connection: RTCPeerConnection): Manager =>
@@ -85,6 +131,39 @@ describe('werift, as far as it is relied on', () => {
     expect(seen).toEqual([1])
     expect(Object.hasOwn(event, 'execute')).toBe(true)
     expect(Object.hasOwn(event, 'subscribe')).toBe(true)
+  })
+
+  it('touches of an ICE connection what ours has, and nothing else', async () => {
+    const touched = new Set<string>()
+    const [a, b] = [watched(touched), watched(touched)]
+    for (const [from, to] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      from.onicecandidate = ({ candidate }) => {
+        to.addIceCandidate(candidate ?? undefined).catch(() => {})
+      }
+    }
+    const channel = a.createDataChannel('x')
+    a.addTransceiver('video')
+    const isOpen = new Promise<void>((resolve) => {
+      channel.onopen = () => resolve()
+    })
+    await negotiate(a, b)
+    await isOpen
+    a.restartIce()
+    await negotiate(a, b)
+    a.setConfiguration({ iceServers: [] })
+    await a.getStats()
+    await Promise.all([a.close(), b.close()])
+    const ours = new AgentConnection(
+      new NodeHost(),
+      () => ({}),
+      () => {},
+    )
+    expect([...touched].filter((name) => !(name in ours))).toEqual([])
+    expect(seam.filter((name) => !touched.has(name))).toEqual([])
+    await ours.close()
   })
 
   it('has candidates with the arguments in this order', () => {
