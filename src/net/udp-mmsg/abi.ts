@@ -36,9 +36,6 @@ export const epollEvents = {
 /** `struct sock_extended_err` (RFC-like numbers of ICMP in type and code). */
 export const extendedError = { size: 16, errno: 0, origin: 4, type: 5, code: 6, info: 8 } as const
 
-/** `struct rlimit`: the limit in force and the one it may be raised to. */
-export const rlimit = { size: 16, current: 0, maximum: 8 } as const
-
 /** `struct __kernel_timespec`. */
 export const timespec = { size: 16, seconds: 0, nanoseconds: 8 } as const
 
@@ -76,14 +73,12 @@ export const constants = {
   UDP_GRO: 104,
 
   MSG_TRUNC: 0x20,
-  MSG_CTRUNC: 0x8,
   MSG_DONTWAIT: 0x40,
   MSG_ERRQUEUE: 0x2000,
   MSG_NOSIGNAL: 0x4000,
 
   EPOLL_CLOEXEC: 0o2000000,
   EPOLL_CTL_ADD: 1,
-  EPOLL_CTL_DEL: 2,
   EPOLLIN: 0x1,
   EPOLLERR: 0x8,
 
@@ -97,8 +92,6 @@ export const constants = {
   MAP_ANONYMOUS: 0x20,
   MAP_NORESERVE: 0x4000,
   MAP_POPULATE: 0x8000,
-
-  RLIMIT_NOFILE: 7,
 
   SO_EE_ORIGIN_LOCAL: 1,
   SO_EE_ORIGIN_ICMP: 2,

@@ -25,8 +25,6 @@ const signatures = {
   epoll_wait: { return: 'i32', arguments: ['i32', 'pointer', 'i32', 'i32'] },
   eventfd: { return: 'i32', arguments: ['u32', 'i32'] },
   eventfd_read: { return: 'i32', arguments: ['i32', 'pointer'] },
-  eventfd_write: { return: 'i32', arguments: ['i32', 'u64'] },
-  getrlimit: { return: 'i32', arguments: ['i32', 'pointer'] },
   // io_uring has no functions of its own in the C library.
   syscall: { return: 'i32', arguments: ['u64', 'u64', 'u64', 'u64', 'u64', 'u64', 'u64'] },
   __errno_location: { return: 'pointer', arguments: [] },

@@ -45,7 +45,7 @@ export const waitArgument = {
 } as const
 
 /** `struct io_uring_buf_reg`, and `struct io_uring_buf`, whose first one has the ring's tail in it. */
-export const bufferRegistration = { size: 40, address: 0, entries: 8, group: 12, flags: 14 } as const
+export const bufferRegistration = { size: 40, address: 0, entries: 8, group: 12 } as const
 export const ringBuffer = { size: 16, address: 0, length: 8, id: 12, tail: 14 } as const
 
 /** `struct io_uring_recvmsg_out`: what a multishot recvmsg writes in front of name, control data and payload. */
