@@ -5,7 +5,7 @@
 
 import { OutputQueue } from '../../core/output-queue.ts'
 import type { Random } from '../../core/random.ts'
-import { earliest, type Instant, instant } from '../../core/time.ts'
+import { earliest, type Instant, instant, later } from '../../core/time.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
 import { StunClient } from '../../stun/client.ts'
 import type { StunFailure } from '../../stun/client-failure.ts'
@@ -241,9 +241,10 @@ export class TurnClient {
 
   /** A Binding indication, which nobody answers, when nothing else has been sent for so long. */
   #keepAlive(now: Instant): void {
-    const silentMs = now - this.#lastSentAt
-    if (silentMs < this.#keepaliveMs) {
-      this.#timers.schedule('keepalive', this.#keepaliveMs - silentMs, now)
+    // Compared as instants: of a rest in fractions of a millisecond nothing may be left when it is added to the time.
+    const dueAt = later(this.#lastSentAt, this.#keepaliveMs)
+    if (dueAt > now) {
+      this.#timers.schedule('keepalive', dueAt - now, now)
       return
     }
     const bytes = encodeMessage({

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { instant } from '../../../src/core/time.ts'
 import { TransportAddress } from '../../../src/core/transport-address.ts'
+import { SeededRandom } from '../../../src/sim/seeded-random.ts'
 import type { Attribute, AttributeName } from '../../../src/stun/attributes.ts'
 import { longTermKeySha256, userHash } from '../../../src/stun/credentials.ts'
 import { checkIntegrity } from '../../../src/stun/integrity.ts'
@@ -71,6 +73,23 @@ describe('an allocation', () => {
     virtual.allocate()
     expect(virtual.takeEvents()).toMatchObject([{ type: 'failed', failure: { type: 'rejected', code: 401 } }])
     expect(virtual.requests('Allocate')).toHaveLength(1)
+  })
+
+  // What is left of 25 s may be less than the clock can be advanced by.
+  it('reminds NATs of itself whenever it was silent for 25 s, at fractions of a millisecond too', () => {
+    const random = new SeededRandom(1)
+    for (let round = 0; round < 200; round++) {
+      const virtual = new VirtualTurn()
+      virtual.now = instant((random.fraction() * 150_000) / 3)
+      virtual.allocate()
+      virtual.client.permit(peerA, virtual.now)
+      virtual.drain()
+      virtual.elapse(500 + (random.fraction() * 15_000) / 7)
+      expect(virtual.send(peerA, 'hello')).toBe(true)
+      virtual.elapse(30_000)
+      const gaps = virtual.sent.slice(1).map(({ at }, i) => at - virtual.sent[i]!.at)
+      expect(Math.max(...gaps)).toBeCloseTo(25_000, 3)
+    }
   })
 
   it('takes a fresh nonce when the server says that the last one is stale', () => {
