@@ -6,8 +6,10 @@ import { TransportAddress } from '../../../src/core/transport-address.ts'
 import { constants as c, epollEvents, extendedError, mmsghdr, msghdr } from '../../../src/net/udp-mmsg/abi.ts'
 import { loadLibc } from '../../../src/net/udp-mmsg/libc.ts'
 import { descriptorFlags, descriptorInfo, KernelLab } from '../../support/kernel-lab.ts'
+import { hasLoopback6 } from '../../support/programs.ts'
 
 const libc = loadLibc()
+const hasIPv6 = hasLoopback6('the kernel and IPv6')
 const octets = (length: number) => Uint8Array.from({ length }, (_, i) => i)
 
 describe.skipIf(typeof libc === 'string')('the kernel', () => {
@@ -21,9 +23,9 @@ describe.skipIf(typeof libc === 'string')('the kernel', () => {
   afterEach(() => lab.close())
 
   const families = [
-    { family: 'IPv4', table: '/proc/net/udp' },
-    { family: 'IPv6', table: '/proc/net/udp6' },
-  ] as const
+    { family: 'IPv4' as const, table: '/proc/net/udp' },
+    { family: 'IPv6' as const, table: '/proc/net/udp6' },
+  ].filter(({ family }) => family === 'IPv4' || hasIPv6)
 
   it.each(families)('has a datagram socket of $family where it says that it is', ({ family, table }) => {
     const { fd, address } = lab.socket(family)
@@ -96,9 +98,14 @@ describe.skipIf(typeof libc === 'string')('the kernel', () => {
   })
 
   const unreachable = [
-    { family: 'IPv4', level: c.IPPROTO_IP, option: c.IP_RECVERR, says: [c.SO_EE_ORIGIN_ICMP, 3, 3] },
-    { family: 'IPv6', level: c.IPPROTO_IPV6, option: c.IPV6_RECVERR, says: [c.SO_EE_ORIGIN_ICMP6, 1, 4] },
-  ] as const
+    { family: 'IPv4' as const, level: c.IPPROTO_IP, option: c.IP_RECVERR, says: [c.SO_EE_ORIGIN_ICMP, 3, 3] },
+    {
+      family: 'IPv6' as const,
+      level: c.IPPROTO_IPV6,
+      option: c.IPV6_RECVERR,
+      says: [c.SO_EE_ORIGIN_ICMP6, 1, 4],
+    },
+  ].filter(({ family }) => family === 'IPv4' || hasIPv6)
   it.each(unreachable)(
     'keeps ICMP errors in the error queue ($family)',
     ({ family, level, option, says }) => {
@@ -116,22 +123,25 @@ describe.skipIf(typeof libc === 'string')('the kernel', () => {
     },
   )
 
-  it('refuses what is longer than the link when it is not to be cut, and tells how long that may be', () => {
-    // By IPv4 no datagram is longer than the MTU of loopback; by IPv6 the longest is.
-    const { fd } = lab.socket('IPv6')
-    const to = lab.socket('IPv6')
-    const longest = new Uint8Array(65_527)
-    lab.set(fd, c.IPPROTO_IPV6, c.IPV6_RECVERR, 1)
-    lab.set(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, c.IP_PMTUDISC_DO)
-    expect(lab.send(fd, to.address, longest)).toBe('EMSGSIZE')
-    const { data } = lab.mustReceive(fd, c.MSG_ERRQUEUE | c.MSG_DONTWAIT).control[0]!
-    expect(data[extendedError.origin]).toBe(c.SO_EE_ORIGIN_LOCAL)
-    expect(new Int32Array(data.buffer, extendedError.info, 1)[0]).toBe(65_536)
-    lab.set(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, c.IP_PMTUDISC_DONT)
-    expect(lab.send(fd, to.address, longest)).toBeUndefined()
-  })
+  it.skipIf(!hasIPv6)(
+    'refuses what is longer than the link when it is not to be cut, and tells how long that may be',
+    () => {
+      // By IPv4 no datagram is longer than the MTU of loopback; by IPv6 the longest is.
+      const { fd } = lab.socket('IPv6')
+      const to = lab.socket('IPv6')
+      const longest = new Uint8Array(65_527)
+      lab.set(fd, c.IPPROTO_IPV6, c.IPV6_RECVERR, 1)
+      lab.set(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, c.IP_PMTUDISC_DO)
+      expect(lab.send(fd, to.address, longest)).toBe('EMSGSIZE')
+      const { data } = lab.mustReceive(fd, c.MSG_ERRQUEUE | c.MSG_DONTWAIT).control[0]!
+      expect(data[extendedError.origin]).toBe(c.SO_EE_ORIGIN_LOCAL)
+      expect(new Int32Array(data.buffer, extendedError.info, 1)[0]).toBe(65_536)
+      lab.set(fd, c.IPPROTO_IPV6, c.IPV6_MTU_DISCOVER, c.IP_PMTUDISC_DONT)
+      expect(lab.send(fd, to.address, longest)).toBeUndefined()
+    },
+  )
 
-  it('lets sockets of IPv6 leave the port of IPv4 to others', () => {
+  it.skipIf(!hasIPv6)('lets sockets of IPv6 leave the port of IPv4 to others', () => {
     const fd = lab.keep(lab.libc.socket(c.AF_INET6, c.SOCK_DGRAM, 0))
     expect(lab.set(fd, c.IPPROTO_IPV6, c.IPV6_V6ONLY, 1)).toBeUndefined()
     expect(lab.bind(fd, TransportAddress.of('::', 0))).toBeUndefined()
