@@ -10,6 +10,9 @@ const real = [
   'test/security/process.test.ts',
 ]
 
+/** Tests that lay out an internet of network namespaces (`npm run test:netns`): last, and one after another. */
+const lab = ['test/netns/**/*.test.ts']
+
 export default defineConfig({
   // What the examples import is the package itself, from its sources.
   resolve: {
@@ -25,12 +28,16 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: real,
+          exclude: [...real, ...lab],
           sequence: { groupOrder: 1 },
           maxWorkers: '100%',
         },
       },
       { extends: true, test: { name: 'real', include: real, sequence: { groupOrder: 2 } } },
+      {
+        extends: true,
+        test: { name: 'netns', include: lab, sequence: { groupOrder: 3 }, fileParallelism: false },
+      },
     ],
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -1,17 +1,17 @@
 #!/bin/sh
 # Installs what the interop tests talk to: coturn's server and its client programs (Debian package "coturn"),
-# Debian's Chromium for the page, and the ICE agents of aioice and libnice.
+# Debian's Chromium for the page, the ICE agents of aioice and libnice, and what network namespaces with NATs are made of.
 # Says what it could not do and succeeds all the same: the tests themselves decide what a missing program means.
 set -u
 
 has_all() {
-  for program in turnserver turnutils_uclient turnutils_peer turnutils_stunclient turnutils_natdiscovery chromium; do
+  for program in turnserver turnutils_uclient turnutils_peer turnutils_stunclient turnutils_natdiscovery chromium ip nft unshare; do
     command -v "$program" >/dev/null 2>&1 || return 1
   done
   /usr/bin/python3 -c "import aioice, gi; gi.require_version('Nice', '0.1')" >/dev/null 2>&1
 }
 
-packages="coturn chromium python3-aioice python3-gi gir1.2-nice-0.1"
+packages="coturn iproute2 nftables util-linux chromium python3-aioice python3-gi gir1.2-nice-0.1"
 
 has_all && exit 0
 

@@ -5,6 +5,7 @@
  */
 
 import { TransportAddress } from '../core/transport-address.ts'
+import { isSameBytes } from '../stun/bytes.ts'
 import { encodeMessage } from '../stun/encode.ts'
 import { decodeMessage } from '../stun/message.ts'
 import { type Finding, known, type Mapping, unknown } from './behavior.ts'
@@ -77,7 +78,7 @@ async function arrival(
   let seen: TransportAddress | undefined
   to.onOther = (bytes, source) => {
     const message = decodeMessage(bytes)
-    if (typeof message === 'string' || `${message.transactionId}` !== `${transactionId}`) return
+    if (typeof message === 'string' || !isSameBytes(message.transactionId, transactionId)) return
     seen = TransportAddress.from(source)
   }
   from.setTtl(hops ?? 64)

@@ -108,12 +108,21 @@ function conclude(
     return narrowed(all, `the mapping toward ${first.destination} changed while it was measured`)
   }
   const possible = possibleMappings(observations)
+  if (possible.length === 0 && arePooled(observations)) {
+    return narrowed(all, 'packets of one socket leave from several public addresses in turns (RFC 4787 §4.1)')
+  }
   if (possible.length === 0) {
     return narrowed(all, 'the mapping depends on the destination in a way that RFC 4787 has no word for')
   }
   const silent = asked.find(({ type }) => type !== 'answered')
   if (silent !== undefined) return narrowed(possible, `${silent.destination} did not answer`)
   return narrowed(possible, reasons[vantage])
+}
+
+/** One port, several addresses: what differs is not the mapping but where it is taken from. */
+function arePooled(observations: readonly Observation[]): boolean {
+  const ports = new Set(observations.map(({ mapped }) => mapped.port))
+  return ports.size === 1 && new Set(observations.map(({ mapped }) => mapped.ip)).size > 1
 }
 
 const reasons: Readonly<Record<Vantage, string>> = {

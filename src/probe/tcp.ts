@@ -5,6 +5,7 @@
 
 import type { StreamSocket, TcpListener } from '../core/host.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import { isSameBytes } from '../stun/bytes.ts'
 import { encodeMessage } from '../stun/encode.ts'
 import { decodeMessage } from '../stun/message.ts'
 import {
@@ -174,7 +175,7 @@ async function exchange(
           const message = decodeMessage(all)
           if (typeof message === 'string') return
           const mapped = message.get('XOR-MAPPED-ADDRESS') ?? message.get('MAPPED-ADDRESS')
-          if (`${message.transactionId}` !== `${transactionId}` || mapped === undefined) finish('EPROTO')
+          if (!isSameBytes(message.transactionId, transactionId) || mapped === undefined) finish('EPROTO')
           else finish({ destination, mapped, local, rttMs: host.clock.now() - startedAt })
         },
         closed: (reason) => finish(reason ?? 'ECONNRESET'),

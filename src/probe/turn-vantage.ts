@@ -8,6 +8,7 @@ import { isSameIp } from '../core/ip.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import type { TurnConnection } from '../net/turn-connection.ts'
 import { dialTurn } from '../net/turn-dial.ts'
+import { isSameBytes } from '../stun/bytes.ts'
 import type { ServerUri } from '../stun/uri.ts'
 import { formatTurnFailure } from '../turn/client/failure.ts'
 import { type Filtering, filterings } from './behavior.ts'
@@ -89,7 +90,7 @@ async function observe(
   const nonce = run.host.random.bytes(12)
   let mapped: TransportAddress | undefined
   relay.onData = (bytes, peer) => {
-    if (`${bytes}` === `${nonce}`) mapped = peer
+    if (isSameBytes(bytes, nonce)) mapped = peer
   }
   relay.connection.permit(permitted)
   for (let i = 0; i < tries && mapped === undefined; i++) {
@@ -109,7 +110,7 @@ async function arrives(
   const nonce = run.host.random.bytes(12)
   let isThere = false
   socket.onOther = (bytes, source) => {
-    if (`${bytes}` === `${nonce}` && relay.address.equals(source)) isThere = true
+    if (isSameBytes(bytes, nonce) && relay.address.equals(source)) isThere = true
   }
   relay.connection.permit(mapped)
   // What the relay does not send for want of a permission yet is no try.

@@ -25,6 +25,11 @@ export function writeUint32(bytes: Uint8Array, offset: number, value: number): v
   bytes[offset + 3] = value
 }
 
+/** Byte by byte, whatever kind of array each is: Node's Buffer has another text than a Uint8Array. Not for secrets. */
+export function isSameBytes(x: Uint8Array, y: Uint8Array): boolean {
+  return x.length === y.length && x.every((byte, i) => byte === y[i])
+}
+
 /** The number of bytes that `text` takes as UTF-8. */
 export function utf8Length(text: string): number {
   for (let i = 0; i < text.length; i++) {
