@@ -7,7 +7,9 @@ const real = [
     (folder) => `test/${folder}/**/*.test.ts`,
   ),
   'test/examples.test.ts',
-  'test/security/process.test.ts',
+  ...['process', 'slow-reader', 'stream-clients', 'allocation-table'].map(
+    (name) => `test/security/${name}.test.ts`,
+  ),
 ]
 
 /** Tests that lay out an internet of network namespaces (`npm run test:netns`): last, and one after another. */

@@ -12,6 +12,7 @@ import {
 import { createLog, type Log, type LogFormat, type LogLevel, logFormats, logLevels } from '../server/log.ts'
 import { warnOfLongChallenge } from '../server/long-challenge.ts'
 import { warnOfOpenFiles } from '../server/open-files.ts'
+import { warnOfRoot } from '../server/root.ts'
 import type { RunningServer } from '../server/server.ts'
 import type { Site } from '../signaling/site.ts'
 import type { AlternateServer } from '../turn/alternate-server.ts'
@@ -133,6 +134,7 @@ async function serve(flags: ServeFlags): Promise<void> {
   const devUser = flags.dev === true ? newDevUser(flags.user, host.random) : undefined
   const config = devUser === undefined ? given : devConfig(given, devUser, host.random)
   const server = await startServer(config, host, log)
+  if (devUser === undefined) warnOfRoot(process.getuid?.(), log)
   warnOfOpenFiles(config, server.relays.length, log)
   warnOfLongChallenge(config, host.random, log)
   const site = await openSite(flags, config, server, host, log)

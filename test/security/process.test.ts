@@ -8,9 +8,11 @@ import type { Attribute } from '../../src/stun/attributes.ts'
 import { encodeMessage } from '../../src/stun/encode.ts'
 import { decodeMessage } from '../../src/stun/message.ts'
 import type { MessageClass, MethodName } from '../../src/stun/methods.ts'
+import { openSockets } from '../support/open-sockets.ts'
 import { type Child, startTurnpike } from '../support/programs.ts'
 import { seededRandom } from '../support/random.ts'
 import { type EchoPeer, RealClient, startEchoPeer } from '../support/real-client.ts'
+import { median } from '../support/round-trips.ts'
 import { UdpEndpoint, type UdpPacket } from '../support/udp-endpoint.ts'
 
 const isLinux = process.platform === 'linux'
@@ -30,10 +32,14 @@ const isStun = ({ bytes }: UdpPacket) => typeof decodeMessage(bytes) !== 'string
 describe.each(drivers)('turnpike serve --io %s', (io) => {
   let server: Child & { port: number }
   let peer: EchoPeer
+  let log = ''
 
   beforeAll(async () => {
     peer = await startEchoPeer()
     server = await startTurnpike(['--io', io, '--user', 'alice:wonder', '--allow-peer', '127.0.0.0/8'])
+    server.process.stderr?.on('data', (chunk) => {
+      log += chunk
+    })
   })
 
   afterAll(async () => {
@@ -173,8 +179,45 @@ describe.each(drivers)('turnpike serve --io %s', (io) => {
     await client.close()
   })
 
+  it('leaves others their round trips while a peer floods one client', async () => {
+    const [flooded, other] = [openClient(), openClient()]
+    const flooder = await UdpEndpoint.open()
+    flooded.connection.permit(TransportAddress.of('127.0.0.1', flooder.port))
+    other.connection.permit(peer.address)
+    await Promise.all([flooded.until('permission-installed'), other.until('permission-installed')])
+    const roundTrips = async (between: () => void) => {
+      const milliseconds: number[] = []
+      for (let i = 0; i < 200; i++) {
+        between()
+        const start = performance.now()
+        other.received.length = 0
+        await other.echo(peer.address, `round trip ${i}`)
+        milliseconds.push(performance.now() - start)
+      }
+      return median(milliseconds)
+    }
+    const alone = await roundTrips(() => {})
+    const packet = new Uint8Array(1200)
+    const beside = await roundTrips(() => {
+      for (let i = 0; i < 64; i++) flooder.send(packet, flooded.relayed.port)
+    })
+    expect(beside).toBeLessThan(alone + 200)
+    flooder.close()
+    await Promise.all([flooded.close(), other.close()])
+  })
+
   it.skipIf(!isLinux)(
-    'stays as it was after 20,000 Allocates without credentials from 2,000 addresses: no memory, no file descriptor, no allocation',
+    'has no socket but the listener that it was asked for: no admin, no metrics',
+    async () => {
+      const sockets = openSockets(server.process.pid!)
+      expect(sockets.filter(({ protocol }) => protocol.startsWith('tcp'))).toEqual([])
+      expect(sockets).toContainEqual({ protocol: 'udp', address: '127.0.0.1', port: server.port })
+      expect(sockets.filter(({ address }) => address !== '127.0.0.1')).toEqual([])
+    },
+  )
+
+  it.skipIf(!isLinux)(
+    'stays as it was after 20,000 Allocates without credentials from 2,000 addresses: no memory, no file descriptor, no record of an allocation',
     async () => {
       const { pid } = server.process
       const residentKiB = () =>
@@ -203,6 +246,8 @@ describe.each(drivers)('turnpike serve --io %s', (io) => {
           }
         }
       }
+      const allocations = () => log.match(/allocation started/g)?.length ?? 0
+      const recorded = allocations()
       // What an engine takes once, such as compiled code and a young heap of full size, is not growth.
       await flood(0, 400)
       before.residentKiB = residentKiB()
@@ -213,6 +258,7 @@ describe.each(drivers)('turnpike serve --io %s', (io) => {
       expect(descriptors()).toBe(before.descriptors)
       // 1 KiB for each request would be 20,000; what is measured is 300.
       expect(growthKiB).toBeLessThan(8_000)
+      expect(allocations()).toBe(recorded)
       await expectService()
     },
     120_000,
