@@ -296,6 +296,7 @@ it('reserved bits are ignored', () => {
     ['EVEN-PORT', 'ff', { reserveNext: true }],
     ['CHANGE-REQUEST', 'fffffff9', { changeIp: false, changePort: false }],
     ['ERROR-CODE', 'fffffc01', { code: 401, reason: '' }],
+    ['ADDRESS-ERROR-CODE', '02fffc28', { family: 'IPv6', code: 440, reason: '' }],
     ['MAPPED-ADDRESS', 'ff018055c0000201', v4],
     ['ICMP', 'ffff0604000005c8', { type: 3, code: 4, data: 1480 }],
   ]

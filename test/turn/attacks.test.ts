@@ -207,6 +207,10 @@ describe('No answer goes', () => {
       encodeMessage({ class: 'request', method: 0x7ff, transactionId, attributes: [] }),
     ],
     [
+      'to an indication of a method that nobody knows',
+      encodeMessage({ class: 'indication', method: 0x7ff, transactionId, attributes: [] }),
+    ],
+    [
       'to a request of Send',
       encodeMessage({ class: 'request', method: 'Send', transactionId, attributes: [] }),
     ],

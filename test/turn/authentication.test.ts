@@ -29,6 +29,15 @@ describe('A challenge', () => {
     expect(answer.get('PASSWORD-ALGORITHMS')?.map((entry) => entry.algorithm)).toEqual([2, 1])
   })
 
+  it('answers it again when it comes again, and keeps nothing of either', () => {
+    const harness = new TurnHarness()
+    const client = new RawClient(harness)
+    const [first, second] = [client.challenge(), client.challenge()]
+    expect([codeOf(first), codeOf(second)]).toEqual([401, 401])
+    expect(second.types()).toEqual(first.types())
+    expect([harness.server.pollTimeout(), harness.relaySockets.size]).toEqual([undefined, 0])
+  })
+
   it('says by the nonce cookie what it offers: password algorithms, and names as hashes', () => {
     const cookie = parseNonceCookie(new RawClient(new TurnHarness()).challenge().get('NONCE')!)
     expect(cookie).toEqual({ passwordAlgorithms: true, userAnonymity: true })
