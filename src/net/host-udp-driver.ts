@@ -42,7 +42,7 @@ export class HostUdpDriver implements UdpDriver {
           datagram.end = bytes.length
           handlers.datagram(datagram)
         },
-        sendFailed: (reason) => handlers.sendFailed(reason),
+        sendFailed: (reason) => handlers.sendFailed(reason, 1),
       },
     )
     this.#sockets.set(id, socket)

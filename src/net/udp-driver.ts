@@ -30,8 +30,6 @@ export interface UdpDriverHandlers {
   datagram(datagram: Datagram): void
   /** An ICMP error about what a relay socket has sent to `peer`; `data` is the MTU, of errors that tell one. */
   icmp(socket: SocketId, peer: AddressWords, type: number, code: number, data: number): void
-  /** An ICMP error about what a relay socket has sent to `peer`; `data` is the MTU, of errors that tell one. */
-  icmp(socket: SocketId, peer: AddressWords, type: number, code: number, data: number): void
-  /** A packet that the system refused, after the fact. */
-  sendFailed(reason: string): void
+  /** Packets that the system refused, after the fact, by the system's code; they are lost. */
+  sendFailed(reason: string, packets: number): void
 }

@@ -1,10 +1,8 @@
 /** A running TURN server: configuration in, sockets open, one log line for each allocation's start and end. */
 
-import { isBuiltin } from 'node:module'
 import type { Clock, Host, TlsCertificate } from '../core/host.ts'
 import { later } from '../core/time.ts'
 import { HostUdpDriver } from '../net/host-udp-driver.ts'
-import { NodeHost } from '../net/node-host.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { ServerCounters } from '../turn/counters.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
@@ -19,8 +17,7 @@ import {
 } from './config.ts'
 import { sumCounters } from './counter-board.ts'
 import { credentialsOf } from './credentials-config.ts'
-import { createEngine, type Surroundings } from './engine.ts'
-import { workerCount } from './io-config.ts'
+import { createEngine } from './engine.ts'
 import { type OpenListener, openListeners, probeListeners } from './listeners.ts'
 import type { Log } from './log.ts'
 import { QuotaLedger } from './quota-ledger.ts'
@@ -31,7 +28,7 @@ import { newSharedState } from './shared-memory.ts'
 import { StreamCounters } from './stream-counters.ts'
 import { StreamSide } from './stream-side.ts'
 import { streamsOptionsOf } from './streams-config.ts'
-import { ThreadShards } from './threads/thread-shards.ts'
+import { hasThreads, logIo, startThreads } from './threads/start.ts'
 import { TransferExchange } from './transfer-exchange.ts'
 import { usableAlternates } from './usable-alternates.ts'
 
@@ -113,6 +110,7 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
     const here = config.listen.filter(({ transport }) => threads === undefined || transport !== 'udp')
     const opened = await openListeners(here, certificates, shard, log)
     const listeners = inOrderOf(config.listen, [...(threads?.listeners ?? []), ...opened])
+    logIo(config, host, threads, log)
     if (credentialsOf(config)?.algorithms.includes('SHA-256') === false) {
       log.info('SHA-256 is not offered: a user is configured by an MD5 key, --user name:0xKEY')
     }
@@ -143,26 +141,6 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
     await close()
     throw error
   }
-}
-
-/** A simulated host has no threads; one shard over node:dgram needs none. */
-function hasThreads(config: ServeConfig, host: Host): boolean {
-  if (!(host instanceof NodeHost) || config.listen.every(({ transport }) => transport !== 'udp')) return false
-  return workerCount(config) > 1 || config.io === 'mmsg' || (config.io === 'auto' && isBuiltin('node:ffi'))
-}
-
-async function startThreads(
-  config: ServeConfig,
-  around: Surroundings,
-  host: Host,
-  log: Log,
-  ledger: QuotaLedger,
-  exchange: TransferExchange,
-): Promise<ThreadShards> {
-  await probeListeners(config.listen, host)
-  const threads = await ThreadShards.start(config, around, host, log, ledger, exchange)
-  log.info('serving UDP', { ...threads.io, workers: threads.count })
-  return threads
 }
 
 /** For the shard in the main thread: it is told at once. */

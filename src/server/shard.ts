@@ -84,7 +84,10 @@ export class Shard {
         engine.handleIcmp(socket, peer, type, code, data, clock.now())
         this.#drain()
       },
-      sendFailed: (reason) => this.#events.systemRefused('send', reason),
+      sendFailed: (reason, packets) => {
+        engine.counters.packetsRefused += packets
+        events.systemRefused('send', reason)
+      },
     })
     this.#streams = createStreams?.({
       message: (datagram) => this.#handleMessage(datagram),

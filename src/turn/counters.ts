@@ -17,6 +17,8 @@ export class ServerCounters {
   bytesFromClient = 0
   packetsToClient = 0
   bytesToClient = 0
+  /** UDP packets, of those above or of our own, that the system would not send: a full buffer, no route. */
+  packetsRefused = 0
   /** Packets that went nowhere, by reason. */
   readonly drops = {
     'not-stun': 0,

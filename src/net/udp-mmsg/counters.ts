@@ -13,8 +13,17 @@ export class IoCounters {
   unreadable = 0
   /** Packets that the system refused, by the name of errno. */
   readonly refused = new Map<string, number>()
+  readonly #untold = new Map<string, number>()
 
   refuse(reason: string, packets: number): void {
     this.refused.set(reason, (this.refused.get(reason) ?? 0) + packets)
+    this.#untold.set(reason, (this.#untold.get(reason) ?? 0) + packets)
+  }
+
+  /** Tells of what has been refused since the last time. */
+  tellRefused(tell: (reason: string, packets: number) => void): void {
+    if (this.#untold.size === 0) return
+    for (const [reason, packets] of this.#untold) tell(reason, packets)
+    this.#untold.clear()
   }
 }

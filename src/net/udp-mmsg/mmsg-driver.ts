@@ -77,6 +77,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
   /** What is to be told after the call that caused it has returned. */
   #deferred: (() => void)[] = []
   readonly #pace = new Pace()
+  readonly #tellRefused = (reason: string, packets: number) => this.handlers.sendFailed(reason, packets)
   #isCalled = false
 
   /** The driver, or why there is none. Nothing is left open then. */
@@ -246,6 +247,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       if (atOnce) break
     } while (!this.#isCalled && !(hasNews && clock.now() - start >= forMs))
     this.flush()
+    this.counters.tellRefused(this.#tellRefused)
   }
 
   /** Closes what is open; the driver is of no use afterwards. */
