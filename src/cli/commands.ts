@@ -30,6 +30,11 @@ export const commands: readonly CommandEntry[] = [
     load: async (end) => (await import('./nat.ts')).natCommand(end),
   },
   {
+    name: 'check',
+    description: 'Does this TURN server work, step by step, and if not, why and what helps?',
+    load: async (end) => (await import('./check.ts')).checkCommand(end),
+  },
+  {
     name: 'lifetime',
     description: 'How long does a mapping live, after a single exchange and after a stream?',
     load: async (end) => (await import('./lifetime.ts')).lifetimeCommand(end),

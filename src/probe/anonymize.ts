@@ -1,26 +1,55 @@
 /** A report without addresses, for showing it in public: each address is numbered, ports and equalities stay. */
 
+import { parseServerUri } from '../stun/uri.ts'
+import type { CheckReport } from './check/report.ts'
 import type { ProbeReport } from './report.ts'
 
 const addresses = /\[[0-9a-f:.]+\](?=:\d)|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/gi
 
 export function anonymized(report: ProbeReport): ProbeReport {
+  // The server's name would tell as much as its address.
+  const servers = report.servers.map((server, i) => ({ ...server, uri: `stun:server-${i + 1}` }))
+  const problems = report.problems.map((problem) => ({ ...problem, where: 'a server' }))
+  const { time, tool } = report
+  return { ...hide({ ...report, servers, problems }, []), time, tool }
+}
+
+/** As well without the names of the servers and of their certificates. */
+export function anonymizedCheck(report: CheckReport): CheckReport {
+  const { time, tool, transports, policy } = report
+  const names = transports.flatMap(({ uri, certificate }) => [hostOf(uri), certificate?.name ?? ''])
+  // What was asked of everybody is no secret.
+  return { ...hide({ ...report, policy: null }, names), time, tool, policy }
+}
+
+function hostOf(uri: string): string {
+  return parseServerUri(uri).host
+}
+
+function hide<Report>(report: Report, names: readonly string[]): Report {
   const numbers = new Map<string, string>()
-  const hidden = (text: string): string =>
-    text.replace(addresses, (address) => {
-      const name = numbers.get(address) ?? `address-${numbers.size + 1}`
-      numbers.set(address, name)
-      return name
-    })
+  const numbered = (kind: string, text: string): string => {
+    const name = numbers.get(text) ?? `${kind}-${numbers.size + 1}`
+    numbers.set(text, name)
+    return name
+  }
+  // The longest first, for one may be the end of another.
+  const secret = [...new Set(names)]
+    .filter((name) => name !== '' && !isAddress(name))
+    .sort((x, y) => y.length - x.length)
+  const hidden = (text: string): string => {
+    const named = secret.reduce((rest, name) => rest.replaceAll(name, numbered('server', name)), text)
+    return named.replace(addresses, (address) => numbered('address', address))
+  }
   const copy = (value: unknown): unknown => {
     if (typeof value === 'string') return hidden(value)
     if (Array.isArray(value)) return value.map(copy)
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, copy(inner)]))
   }
-  // The server's name would tell as much as its address.
-  const servers = report.servers.map((server, i) => ({ ...server, uri: `stun:server-${i + 1}` }))
-  const problems = report.problems.map((problem) => ({ ...problem, where: 'a server' }))
-  const { time, tool } = report
-  return { ...(copy({ ...report, servers, problems }) as ProbeReport), time, tool }
+  return copy(report) as Report
+}
+
+function isAddress(name: string): boolean {
+  return name.search(addresses) === 0 || name.includes(':')
 }

@@ -1,4 +1,4 @@
-export { anonymized } from './anonymize.ts'
+export { anonymized, anonymizedCheck } from './anonymize.ts'
 export {
   type Filtering,
   type Finding,
@@ -7,8 +7,20 @@ export {
   type Mapping,
   type Narrowed,
 } from './behavior.ts'
+export { type CheckOptions, checkTurn } from './check/check.ts'
+export {
+  type CertificateReport,
+  type CheckReport,
+  checkSchema,
+  type EchoReport,
+  type PolicyFinding,
+  type Step,
+  type StepName,
+  type TransportReport,
+} from './check/report.ts'
 export { type LifetimeOptions, type LifetimeReport, probeLifetime } from './lifetime.ts'
 export { type NatProbeOptions, probeNat } from './nat.ts'
+export { isUdpPortClosed, type OneShot, sendOnce } from './one-shot-udp.ts'
 export { type Behavior, connects, type Path, type Prediction, predict, predictionSchema } from './predict.ts'
 export {
   type FamilyName,
@@ -20,4 +32,5 @@ export {
   type ServerReport,
   type Verdict,
 } from './report.ts'
+export { type RoundTrips, summarize } from './statistics.ts'
 export type { TurnVantageOptions } from './turn-vantage.ts'

@@ -51,6 +51,21 @@ export function sharedSecretCredential(
   })
 }
 
+export interface MintedCredentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** A name that is good until `expiresAt`, and its password. The user's id may be left out. */
+export function mintCredentials(
+  secret: string | Uint8Array,
+  userId: string | undefined,
+  expiresAt: number,
+): MintedCredentials {
+  const username = userId === undefined || userId === '' ? `${expiresAt}` : `${expiresAt}:${userId}`
+  return { username, password: sharedSecretPassword(username, secret) }
+}
+
 /** The password that the web service hands out with that name. */
 export function sharedSecretPassword(username: string, secret: string | Uint8Array): string {
   return createHmac('sha1', secret).update(username, 'utf8').digest('base64')

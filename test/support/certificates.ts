@@ -47,6 +47,15 @@ export class CertificateFolder {
     }
   }
 
+  /** As `make`, good until yesterday. */
+  makeExpired(name: string): TestCertificate {
+    const good = this.make(name)
+    const certificateFile = join(this.path, `${name}.expired.crt`)
+    const args = ['x509', '-in', good.certificateFile, '-signkey', good.keyFile, '-days', '-1']
+    execFileSync('openssl', [...args, '-out', certificateFile], { stdio: 'ignore' })
+    return { ...good, certificate: readFileSync(certificateFile, 'utf8'), certificateFile }
+  }
+
   remove(): void {
     rmSync(this.path, { recursive: true })
   }

@@ -8,6 +8,8 @@ const asciiMarks: Readonly<Record<Mark, string>> = { ok: 'ok', failed: 'FAIL', u
 const colors: Readonly<Record<Mark, number>> = { ok: 32, failed: 31, unknown: 33 }
 const bold = 1
 const dim = 2
+const columnGap = '   '
+const narrowest = 16
 
 /** Ends in a newline. */
 export function render(blocks: readonly Block[], terminal: Terminal): string {
@@ -79,9 +81,22 @@ function tableLines(table: Block & { type: 'table' }, terminal: Terminal): strin
   const widths = columns.map((name, i) =>
     Math.max(widthOf(name), ...texts.map((row) => widthOf(row[i] ?? ''))),
   )
+  const last = columns.length - 1
+  const indent = widths.slice(0, last).reduce((sum, width) => sum + width + columnGap.length, 2)
+  // A last column that is too wide goes on in lines of its own, unless that would be a column of words.
+  const room = terminal.columns - indent
+  const isWrapped = room >= narrowest && widths[last]! > room && !right.includes(last)
   const line = (cells: readonly string[]) =>
-    `  ${cells.map((cell, i) => pad(cell, widths[i]!, right.includes(i))).join('   ')}`.trimEnd()
-  return [paint(line(columns), dim, terminal), ...texts.map(line)]
+    `  ${cells.map((cell, i) => pad(cell, widths[i]!, right.includes(i))).join(columnGap)}`.trimEnd()
+  const lines = (cells: readonly string[]) => {
+    if (!isWrapped) return [line(cells)]
+    const [first = '', ...more] = wrap(cells[last] ?? '', room)
+    return [
+      `  ${[...cells.slice(0, last).map((cell, i) => pad(cell, widths[i]!, right.includes(i))), first].join(columnGap)}`.trimEnd(),
+      ...more.map((text) => ' '.repeat(indent) + text),
+    ]
+  }
+  return [paint(line(columns), dim, terminal), ...texts.flatMap(lines)]
 }
 
 /** `label: value`; of a table `name column=value …`. Words of a label are joined, so that each line splits at its first colon. */
