@@ -18,7 +18,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   probe: ['core', 'stun', 'turn', 'ice', 'net'],
   signaling: ['core', 'stun', 'turn', 'ice', 'net'],
   peer: ['core', 'stun', 'turn', 'ice', 'net', 'signaling'],
-  cli: ['core', 'stun', 'turn', 'ice', 'net', 'server', 'probe', 'signaling', 'peer'],
+  load: ['core', 'stun', 'turn', 'net'],
+  cli: ['core', 'stun', 'turn', 'ice', 'net', 'server', 'probe', 'signaling', 'peer', 'load'],
 }
 
 /** The protocol cores: no I/O, no clock, no randomness of their own. */

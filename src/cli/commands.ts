@@ -44,4 +44,9 @@ export const commands: readonly CommandEntry[] = [
     description: 'Can these two connect, how, and why? From two reports of turnpike nat --json.',
     load: async (end) => (await import('./predict.ts')).predictCommand(end),
   },
+  {
+    name: 'load',
+    description: 'What does a TURN server carry? Allocations and traffic of your own, counted.',
+    load: async (end) => (await import('./load.ts')).loadCommand(end),
+  },
 ]

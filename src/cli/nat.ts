@@ -1,12 +1,12 @@
 /** `turnpike nat`: what kind of NAT this is, what follows from it, and the evidence. */
 
-import { readFileSync } from 'node:fs'
 import { Command, InvalidArgumentError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
 import { anonymized } from '../probe/anonymize.ts'
 import type { NatProbeOptions } from '../probe/nat.ts'
 import type { FamilyName, ProbeReport } from '../probe/report.ts'
 import { parseServerUri, type ServerUri } from '../stun/uri.ts'
+import { clientCredentialsOf } from './client-credentials.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
 import { natScreen } from './nat-screen.ts'
 import { progressOn } from './screen/progress.ts'
@@ -117,25 +117,11 @@ function optionsOf(uris: readonly ServerUri[], flags: NatFlags): NatProbeOptions
     servers,
     families,
     hairpin: flags.hairpin,
-    turn: flags.turn && { uri: flags.turn, credentials: credentialsOf(flags) },
+    turn: flags.turn && {
+      uri: flags.turn,
+      credentials: clientCredentialsOf(flags),
+    },
     tool: `turnpike ${version()}`,
-  }
-}
-
-function credentialsOf({ user, passwordFile }: NatFlags): { username: string; password: string } | undefined {
-  if (user === undefined && passwordFile === undefined) return undefined
-  if (user === undefined || passwordFile === undefined) {
-    throw new TurnpikeError('configuration-invalid', '--user and --password-file come together')
-  }
-  try {
-    const password = readFileSync(passwordFile === '-' ? 0 : passwordFile, 'utf8').replace(/\r?\n$/, '')
-    return { username: user, password }
-  } catch (cause) {
-    throw new TurnpikeError(
-      'configuration-invalid',
-      `--password-file ${JSON.stringify(passwordFile)} cannot be read`,
-      { cause },
-    )
   }
 }
 

@@ -30,6 +30,11 @@ export function isSameIp(x: IpWords, y: IpWords): boolean {
   return x.d === y.d && x.c === y.c && x.b === y.b && x.a === y.a
 }
 
+/** 127.0.0.0/8 and ::1. */
+export function isLoopbackIp(ip: IpWords): boolean {
+  return isIPv4(ip) ? ip.d >>> 24 === 127 : ip.a === 0 && ip.b === 0 && ip.c === 0 && ip.d === 1
+}
+
 /**
  * Orders addresses as 128-bit unsigned integers: negative, zero or positive.
  * Compared word by word from the most significant, never byte ranges on their own.

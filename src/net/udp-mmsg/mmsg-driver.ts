@@ -42,6 +42,8 @@ export interface MmsgOptions {
   readonly ring?: boolean
   /** Where to note what is open, for who has to close it if this thread dies. */
   readonly descriptors?: SharedArrayBuffer
+  /** Every packet leaves and comes by itself, as from hosts that have nothing to do with each other. */
+  readonly isPlain?: boolean
 }
 
 type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }
@@ -166,7 +168,8 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     this.#sockets.add(socket)
     this.#descriptors?.add(socket.fd)
     if (!isRelay) this.#descriptors?.keep(id, socket.fd)
-    this.#opener.askForControlData(socket)
+    if (this.#options.isPlain === true) socket.longestSegment = 0
+    else this.#opener.askForControlData(socket)
     if (isRelay) this.#opener.askForErrors(socket)
     const refusal = this.#io.add(socket)
     if (refusal !== undefined) {

@@ -2,12 +2,9 @@
 
 import type { Clock } from '../../core/host.ts'
 import type { UdpDriver, UdpDriverHandlers } from '../udp-driver.ts'
+import { type CheckedDriver, openCheckedDriver } from './checked-driver.ts'
 import { type Libc, loadLibc } from './libc.ts'
-import { MmsgDriver, type MmsgOptions } from './mmsg-driver.ts'
-import { type SelfCheck, selfCheck } from './self-check.ts'
-
-/** The kernel's default holds about 90 datagrams of 1,200 bytes. */
-const bufferBytes = 4 * 1024 * 1024
+import type { MmsgDriver, MmsgOptions } from './mmsg-driver.ts'
 
 export class MmsgThread {
   readonly #driver: MmsgDriver
@@ -29,22 +26,11 @@ export class MmsgThread {
     clock: Clock,
     given: Pick<MmsgOptions, 'reusePort' | 'descriptors'>,
   ): MmsgThread | string {
-    const options = { ...given, receiveBufferBytes: bufferBytes, sendBufferBytes: bufferBytes }
-    const faults: string[] = []
-    for (const ring of [true, false]) {
-      const driver = MmsgDriver.open(libc, clock, { ...options, ring })
-      if (typeof driver === 'string') return [...faults, driver].join('; ')
-      const { fault, ...found } = selfCheck(driver)
-      if (fault === undefined) return new MmsgThread(driver, found, faults)
-      faults.push(`self-check of ${driver.via}: ${fault}`)
-      const isLast = driver.because !== undefined
-      driver.stop()
-      if (isLast) break
-    }
-    return faults.join('; ')
+    const checked = openCheckedDriver(libc, clock, given)
+    return typeof checked === 'string' ? checked : new MmsgThread(checked)
   }
 
-  private constructor(driver: MmsgDriver, found: Omit<SelfCheck, 'fault'>, faults: readonly string[]) {
+  private constructor({ driver, found, faults }: CheckedDriver) {
     this.#driver = driver
     const reasons = driver.because === undefined ? faults : [...faults, driver.because]
     this.because = reasons.length === 0 ? undefined : reasons.join('; ')
