@@ -49,4 +49,9 @@ export const commands: readonly CommandEntry[] = [
     description: 'What does a TURN server carry? Allocations and traffic of your own, counted.',
     load: async (end) => (await import('./load.ts')).loadCommand(end),
   },
+  {
+    name: 'punch',
+    description: 'Two hosts try for real whether they connect directly, and compare with the prediction.',
+    load: async (end) => (await import('./punch.ts')).punchCommand(end),
+  },
 ]

@@ -4,7 +4,37 @@
  */
 
 import { type Filtering, filterings, type Mapping, mappings } from './behavior.ts'
-import type { FamilyReport, ProbeReport } from './report.ts'
+
+/** What a prediction looks at; a `ProbeReport` has it all. */
+export interface KnownNetwork {
+  readonly families: {
+    readonly udp4?: KnownFamily | undefined
+    readonly udp6?: KnownFamily | undefined
+    readonly tcp4?: Pick<KnownFamily, 'reachable'> | undefined
+    readonly tcp6?: Pick<KnownFamily, 'reachable'> | undefined
+  }
+}
+
+export interface KnownFamily {
+  readonly reachable: Known<boolean>
+  readonly local: string | null
+  readonly mapped: readonly string[]
+  readonly isDirect: Known<boolean>
+  readonly nat: KnownNat | null
+}
+
+export interface KnownNat {
+  readonly mapping: Known<Mapping> & { readonly possible: readonly Mapping[] }
+  readonly filtering: Known<Filtering> & { readonly possible: readonly Filtering[] }
+  readonly inboundPoisonsMapping: Known<boolean>
+  readonly publicIps: number
+  readonly allocation: Known<'preserved' | 'sequential' | 'random'>
+  readonly hairpin: Known<boolean>
+}
+
+interface Known<Value> {
+  readonly value: Value | null
+}
 
 export interface Behavior {
   readonly mapping: Mapping
@@ -60,7 +90,7 @@ export const peers = {
 } as const satisfies Record<string, Behavior>
 
 /** All that a family may turn out to be. */
-export function possibleBehaviors(family: FamilyReport): readonly Behavior[] {
+export function possibleBehaviors(family: KnownFamily): readonly Behavior[] {
   const { nat } = family
   if (nat === null) return []
   const maps = nat.mapping.possible.length > 0 ? nat.mapping.possible : mappings
@@ -77,7 +107,7 @@ export function connectsWith(mine: readonly Behavior[], theirs: readonly Behavio
 }
 
 /** What two reports say of each other. */
-export function predict(a: ProbeReport, b: ProbeReport): Prediction {
+export function predict(a: KnownNetwork, b: KnownNetwork): Prediction {
   const reasons: string[] = []
   if (bothDirect(a.families.udp6, b.families.udp6)) {
     return prediction('direct', 'These two can connect directly over IPv6.', ['both have IPv6 without a NAT'])
@@ -104,11 +134,11 @@ function prediction(path: Path, summary: string, reasons: readonly string[]): Pr
   return { schema: predictionSchema, path, summary, reasons }
 }
 
-function bothDirect(x: FamilyReport | undefined, y: FamilyReport | undefined): boolean {
+function bothDirect(x: KnownFamily | undefined, y: KnownFamily | undefined): boolean {
   return x?.isDirect.value === true && y?.isDirect.value === true
 }
 
-function blocked(a: ProbeReport, b: ProbeReport): Prediction {
+function blocked(a: KnownNetwork, b: KnownNetwork): Prediction {
   const sides = [a, b].filter(({ families }) => families.udp4?.reachable.value === false)
   const hasTcp = sides.every(
     ({ families }) => families.tcp4?.reachable.value === true || families.tcp6?.reachable.value === true,
@@ -124,7 +154,7 @@ function blocked(a: ProbeReport, b: ProbeReport): Prediction {
       ])
 }
 
-function isSamePublicIp(x: FamilyReport, y: FamilyReport): boolean {
+function isSamePublicIp(x: KnownFamily, y: KnownFamily): boolean {
   return (
     x.isDirect.value !== true && x.mapped.some((one) => y.mapped.some((other) => ipOf(one) === ipOf(other)))
   )
@@ -134,7 +164,7 @@ function ipOf(address: string): string {
   return address.slice(0, address.lastIndexOf(':'))
 }
 
-function behindOneNat(x: FamilyReport, y: FamilyReport, reasons: readonly string[]): Prediction {
+function behindOneNat(x: KnownFamily, y: KnownFamily, reasons: readonly string[]): Prediction {
   const why = [...reasons, 'both have the same public address: they are behind one NAT']
   if (x.local !== null && y.local !== null && isSameNet(x.local, y.local)) {
     return prediction('direct', 'These two can connect directly inside their own network.', [
@@ -163,7 +193,7 @@ function isSameNet(x: string, y: string): boolean {
   return net(x) === net(y)
 }
 
-function describe(family: FamilyReport): string {
+function describe(family: KnownFamily): string {
   const { nat } = family
   if (nat === null) return 'nothing known'
   const one = (values: readonly string[]) => (values.length === 0 ? '?' : values.join(' or '))
@@ -171,7 +201,7 @@ function describe(family: FamilyReport): string {
   return family.isDirect.value === true ? `no NAT, ${kind}` : kind
 }
 
-function remarks(x: FamilyReport, y: FamilyReport): string[] {
+function remarks(x: KnownFamily, y: KnownFamily): string[] {
   const said: string[] = []
   for (const [name, one, other] of [
     ['first', x, y],

@@ -109,7 +109,7 @@ function plain(block: Block, terminal: Terminal): string[] {
     case 'verdict':
       return [`verdict: ${block.sentences.join(' ')}`]
     case 'facts':
-      return block.facts.map(({ label, value }) => `${key(label)}: ${plainCell(value)}`)
+      return block.facts.map(({ value }, i) => `${key(labelOf(block.facts, i))}: ${plainCell(value)}`)
     case 'table':
       return block.rows.map(
         (row) =>
@@ -118,6 +118,12 @@ function plain(block: Block, terminal: Terminal): string[] {
     case 'problems':
       return block.problems.map(({ mark, text }) => `${mark}: ${toAscii(text, terminal)}`)
   }
+}
+
+/** A fact without a label goes on with the one before it. */
+function labelOf(facts: readonly Fact[], i: number): string {
+  const { label } = facts[i]!
+  return label === '' && i > 0 ? labelOf(facts, i - 1) : label
 }
 
 function key(label: string): string {
