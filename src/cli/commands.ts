@@ -9,8 +9,8 @@ import type { End } from './exit-codes.ts'
 export interface CommandEntry {
   readonly name: string
   readonly description: string
-  /** The command with its flags; `end` takes what the process is to end with. */
-  load(end: End): Promise<Command>
+  /** The command with its flags. `end` takes what the process is to end with; `whole` gives the program with all commands. */
+  load(end: End, whole: () => Promise<Command>): Promise<Command>
 }
 
 export const commands: readonly CommandEntry[] = [
@@ -35,6 +35,16 @@ export const commands: readonly CommandEntry[] = [
     load: async (end) => (await import('./check.ts')).checkCommand(end),
   },
   {
+    name: 'ping',
+    description: 'Latency, jitter and loss of STUN and TURN servers, live.',
+    load: async (end) => (await import('./ping.ts')).pingCommand(end),
+  },
+  {
+    name: 'ice',
+    description: 'Which candidates does an ICE agent gather here, and why did a server give none?',
+    load: async (end) => (await import('./ice.ts')).iceCommand(end),
+  },
+  {
     name: 'lifetime',
     description: 'How long does a mapping live, after a single exchange and after a stream?',
     load: async (end) => (await import('./lifetime.ts')).lifetimeCommand(end),
@@ -53,5 +63,15 @@ export const commands: readonly CommandEntry[] = [
     name: 'punch',
     description: 'Two hosts try for real whether they connect directly, and compare with the prediction.',
     load: async (end) => (await import('./punch.ts')).punchCommand(end),
+  },
+  {
+    name: 'credentials',
+    description: 'Mint TURN credentials that are good for a time, as iceServers for RTCPeerConnection.',
+    load: async () => (await import('./credentials.ts')).credentialsCommand(),
+  },
+  {
+    name: 'completion',
+    description: 'Completion of commands and flags for bash, zsh or fish.',
+    load: async (_, whole) => (await import('./completion.ts')).completionCommand(whole),
   },
 ]

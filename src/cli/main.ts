@@ -36,7 +36,8 @@ export async function programOf(isNeeded: (name: string) => boolean, end: End): 
     .showHelpAfterError('(turnpike --help lists the commands, turnpike COMMAND --help the flags)')
     .exitOverride()
   for (const entry of commands) {
-    const command = isNeeded(entry.name) ? await entry.load(end) : stubOf(entry)
+    const whole = () => programOf(() => true, end)
+    const command = isNeeded(entry.name) ? await entry.load(end, whole) : stubOf(entry)
     program.addCommand(command.description(entry.description).copyInheritedSettings(program))
   }
   return program

@@ -2,6 +2,8 @@
 
 import { parseServerUri } from '../stun/uri.ts'
 import type { CheckReport } from './check/report.ts'
+import type { IceReport } from './ice.ts'
+import type { PingReport } from './ping.ts'
 import type { ProbeReport } from './report.ts'
 
 const addresses = /\[[0-9a-f:.]+\](?=:\d)|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/gi
@@ -20,6 +22,30 @@ export function anonymizedCheck(report: CheckReport): CheckReport {
   const names = transports.flatMap(({ uri, certificate }) => [hostOf(uri), certificate?.name ?? ''])
   // What was asked of everybody is no secret.
   return { ...hide({ ...report, policy: null }, names), time, tool, policy }
+}
+
+export function anonymizedPing(report: PingReport): PingReport {
+  const { time, tool, servers } = report
+  return {
+    ...hide(
+      report,
+      servers.map(({ uri }) => hostOf(uri)),
+    ),
+    time,
+    tool,
+  }
+}
+
+export function anonymizedIce(report: IceReport): IceReport {
+  const { time, tool, servers } = report
+  return {
+    ...hide(
+      report,
+      servers.map(({ url }) => hostOf(url)),
+    ),
+    time,
+    tool,
+  }
 }
 
 function hostOf(uri: string): string {

@@ -1,4 +1,4 @@
-export { anonymized, anonymizedCheck } from './anonymize.ts'
+export { anonymized, anonymizedCheck, anonymizedIce, anonymizedPing } from './anonymize.ts'
 export {
   type Filtering,
   type Finding,
@@ -18,9 +18,25 @@ export {
   type StepName,
   type TransportReport,
 } from './check/report.ts'
+export {
+  type CandidateReport,
+  gatherCandidates,
+  type IceProbeOptions,
+  type IceReport,
+  type IceServerReport,
+  iceSchema,
+} from './ice.ts'
 export { type LifetimeOptions, type LifetimeReport, probeLifetime } from './lifetime.ts'
 export { type NatProbeOptions, probeNat } from './nat.ts'
 export { isUdpPortClosed, type OneShot, sendOnce } from './one-shot-udp.ts'
+export {
+  type Ping,
+  type PingOptions,
+  type PingReport,
+  type PingServerReport,
+  pingSchema,
+  pingServers,
+} from './ping.ts'
 export { type Behavior, connects, type Path, type Prediction, predict, predictionSchema } from './predict.ts'
 export {
   type FamilyName,

@@ -184,6 +184,12 @@ const substitutes: readonly [RegExp, string][] = [
   [/←/g, '<-'],
   [/×/g, 'x'],
   [/–/g, '-'],
+  [/[▁▂]/g, '_'],
+  [/[▃▄]/g, '-'],
+  [/[▅▆]/g, '='],
+  [/▇/g, '#'],
+  [/▲/g, '^'],
+  [/▼/g, 'v'],
 ]
 
 function toAscii(text: string, { hasUnicode }: Terminal): string {
