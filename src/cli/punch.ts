@@ -2,10 +2,9 @@
 
 import { Command } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
-import { NodeHost } from '../net/node-host.ts'
-import { probeNat } from '../probe/nat.ts'
+import type { Host } from '../core/host.ts'
 import type { KnownNetwork } from '../probe/predict.ts'
-import { Punch, type PunchReport } from '../probe/punch.ts'
+import type { Punch, PunchReport } from '../probe/punch.ts'
 import { decodePunchCode, encodePunchCode, type PunchOffer } from '../probe/punch-code.ts'
 import { formatServerUri, parseServerUri, type ServerUri } from '../stun/uri.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
@@ -14,7 +13,6 @@ import { readSecretFile } from './parse-credentials.ts'
 import { integerBetween } from './parse-options.ts'
 import { readReport } from './predict.ts'
 import { explainFault, type PunchMeeting, pastedMeeting } from './punch-paste.ts'
-import { roomMeeting } from './punch-room.ts'
 import { punchScreen } from './punch-screen.ts'
 import { type Progress, progressOn } from './screen/progress.ts'
 import { render } from './screen/render.ts'
@@ -68,6 +66,10 @@ Or on both, by a server with --signaling:
 async function runPunch(code: string | undefined, flags: PunchFlags): Promise<ExitCode> {
   const given = code === undefined ? undefined : readCode(code)
   const server = serverOf(given, flags)
+  const [{ NodeHost }, probe] = await Promise.all([
+    import('../net/node-host.ts'),
+    import('../probe/punch.ts'),
+  ])
   const host = new NodeHost()
   const progress = progressOn(process.stderr, process.env)
   const interrupted = new AbortController()
@@ -81,9 +83,9 @@ async function runPunch(code: string | undefined, flags: PunchFlags): Promise<Ex
     progress.show('turnpike punch: gathering candidates …')
     // In a room both believe that they begin, which repairs itself (RFC 8445 §7.3.1.1).
     const role = given === undefined ? 'controlling' : 'controlled'
-    punch = await Punch.open(host, { role, servers: [formatServerUri(server)], network })
+    punch = await probe.Punch.open(host, { role, servers: [formatServerUri(server)], network })
     progress.clear()
-    const meeting = meetingOf(given, flags, signal)
+    const meeting = await meetingOf(given, flags, signal)
     const remote = await meeting.exchange(encodePunchCode(punch.offer))
     progress.show('turnpike punch: trying …')
     const report = await punch.connect(remote, {
@@ -121,11 +123,12 @@ function serverOf(given: PunchOffer | undefined, { stun }: PunchFlags): ServerUr
 
 /** Our own NAT, for the prediction. */
 async function measure(
-  host: NodeHost,
+  host: Host,
   server: ServerUri,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<KnownNetwork> {
+  const { probeNat } = await import('../probe/nat.ts')
   return probeNat(host, {
     servers: [server],
     signal,
@@ -133,10 +136,15 @@ async function measure(
   })
 }
 
-function meetingOf(given: PunchOffer | undefined, flags: PunchFlags, signal: AbortSignal): PunchMeeting {
+async function meetingOf(
+  given: PunchOffer | undefined,
+  flags: PunchFlags,
+  signal: AbortSignal,
+): Promise<PunchMeeting> {
   const { signal: url, room, keyFile, wait } = flags
   if (url === undefined) return pastedMeeting(given, process.stdin, process.stderr, signal)
   const token = keyFile === undefined ? undefined : readSecretFile('--key-file', keyFile, () => {}).trim()
+  const { roomMeeting } = await import('./punch-room.ts')
   return roomMeeting({
     url,
     room,
