@@ -112,6 +112,12 @@ export class Checker {
     for (;;) {
       const check = this.#deadlines.takeDue(now)
       if (check === undefined) return
+      // What was cancelled may still be answered, on a path longer than the RTO (RFC 8445 §7.3.1.4).
+      const end = later(check.sentAt, checkTimeoutMs)
+      if (check.isCancelled && now < end) {
+        this.#deadlines.schedule(check, end)
+        continue
+      }
       if (check.isCancelled || check.isOnce || check.isExhausted || this.#isReliable(check)) {
         this.#checks.delete(check.id)
         if (!check.isCancelled) this.#fail(check, 'timeout', check.pair.failureDetail, now)

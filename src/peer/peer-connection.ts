@@ -8,13 +8,13 @@ import type { IceStats } from '../ice/stats.ts'
 import type { IceTransportOptions } from '../net/ice/options.ts'
 import { NodeHost } from '../net/node-host.ts'
 import { AgentConnection } from './agent-connection.ts'
+import { PromptDtlsTransport } from './dtls-transport.ts'
 import { explain } from './explain.ts'
 import type { ServerFailure } from './ice-session.ts'
 import { RTCSessionDescription } from './session-description.ts'
 import {
   candidateFromIce,
   type IceConnection,
-  RTCDtlsTransport,
   RTCIceGatherer,
   RTCIceTransport,
   RTCPeerConnection,
@@ -170,20 +170,5 @@ class AgentGatherer extends RTCIceGatherer {
     if (this.gatheringState !== 'new') return
     this.setGatheringState('gathering')
     await this.#agent.gatherCandidates()
-  }
-}
-
-/** Sends its ClientHello at once, where werift's waits 100 ms for a server that our ICE holds packets back for. */
-class PromptDtlsTransport extends RTCDtlsTransport {
-  override async start(): Promise<void> {
-    const started = super.start()
-    const { dtls } = this
-    if (this.role === 'client' && dtls !== undefined && 'connect' in dtls) {
-      const client = dtls as { connect(): Promise<void> }
-      const connect = client.connect.bind(client)
-      client.connect = async () => {}
-      connect().catch((error) => dtls.onError.execute(error))
-    }
-    return started
   }
 }

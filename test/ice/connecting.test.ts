@@ -23,6 +23,14 @@ describe('two full agents on one network', () => {
     expect(net.b.agent.sendPath()?.destination.toString()).toBe('192.0.2.1:5000')
   })
 
+  it.each([300, 600, 2000])(
+    'connect where an answer takes longer than the RTO (%d ms one way)',
+    (delayMs) => {
+      const net = new IceHarness({}, {}, { delayMs }).simple()
+      expect(net.runUntil(() => net.isCompleted, delayMs * 6)).toBe(true)
+    },
+  )
+
   it('tell of their states, paths and selected pairs in order', () => {
     const net = new IceHarness().simple()
     net.run(1000)

@@ -2,6 +2,9 @@
 
 import { describe, expect, it } from 'vitest'
 import { RTCPeerConnection } from 'werift'
+import type { Host } from '../../src/core/host.ts'
+import { TransportAddress } from '../../src/core/transport-address.ts'
+import { NodeHost } from '../../src/net/node-host.ts'
 import { PeerConnection } from '../../src/peer/peer-connection.ts'
 
 type Connection = RTCPeerConnection
@@ -38,6 +41,28 @@ async function exchange(a: Connection, b: Connection, text: string): Promise<str
   return received
 }
 
+/** This machine, with what it sends by UDP on the way for a while. */
+function slowHost(delayMs: number): Host {
+  const host = new NodeHost()
+  const bindUdp = host.bindUdp.bind(host)
+  host.bindUdp = (options, handlers) => {
+    const socket = bindUdp(options, handlers)
+    const send = socket.send.bind(socket)
+    let isOpen = true
+    const close = socket.close.bind(socket)
+    socket.close = () => {
+      isOpen = false
+      close()
+    }
+    socket.send = (bytes, destination) => {
+      const [copy, to] = [Uint8Array.from(bytes), TransportAddress.from(destination)]
+      setTimeout(() => isOpen && send(copy, to), delayMs)
+    }
+    return socket
+  }
+  return host
+}
+
 describe('a peer connection', { timeout: 60_000 }, () => {
   it.each([
     ['ours with ours', () => new PeerConnection(), () => new PeerConnection()],
@@ -45,6 +70,15 @@ describe('a peer connection', { timeout: 60_000 }, () => {
     ['werift with ours', () => new RTCPeerConnection({ iceServers: [] }), () => new PeerConnection()],
   ])('carries data: %s', async (_name, makeA, makeB) => {
     const [a, b] = [makeA(), makeB()]
+    signal(a, b)
+    expect(await exchange(a, b, 'hello')).toBe('hello')
+    await Promise.all([a.close(), b.close()])
+  })
+
+  it('connects over a path so long that both begin to repeat themselves', async () => {
+    // Longer there and back than werift waits before it sends a flight of its handshake again.
+    const host = slowHost(400)
+    const [a, b] = [new PeerConnection({ host }), new PeerConnection({ host })]
     signal(a, b)
     expect(await exchange(a, b, 'hello')).toBe('hello')
     await Promise.all([a.close(), b.close()])

@@ -114,13 +114,32 @@ describe('werift, as far as it is relied on', () => {
     expect(new RTCIceTransport(gatherer).connection).toBe(other)
   })
 
-  it('starts DTLS with its client in `dtls` before the first wait', () => {
+  it('starts DTLS with its sockets in `dtls` before the first wait', () => {
     const source = RTCDtlsTransport.prototype.start.toString()
-    const client = source.indexOf('DtlsClient({')
+    const [server, client] = [source.indexOf('DtlsServer({'), source.indexOf('DtlsClient({')]
     const wait = source.search(/\(100\)/)
-    expect(client).toBeGreaterThan(0)
+    expect(server).toBeGreaterThan(0)
+    expect(client).toBeGreaterThan(server)
     expect(wait).toBeGreaterThan(client)
     expect(source.slice(0, client)).not.toMatch(/await (?!new Promise\(async)/)
+  })
+
+  it('hands handshake messages to a method that can be replaced, and counts flights', async () => {
+    for (const role of ['client', 'server'] as const) {
+      const transport = new RTCDtlsTransport(
+        {} as never,
+        new RTCIceTransport(new RTCIceGatherer({})),
+        undefined,
+        [],
+      )
+      transport.role = role
+      transport.setRemoteParams({ fingerprints: [{ algorithm: 'sha-256', value: '' }] } as never)
+      transport.start().catch(() => {})
+      const socket = transport.dtls as unknown as Record<string, unknown>
+      expect(Object.hasOwn(socket, 'onHandleHandshakes')).toBe(true)
+      expect(socket).toMatchObject({ connected: false, dtls: { flight: 0 } })
+      await transport.stop()
+    }
   })
 
   it('has events whose execute and subscribe can be replaced', () => {
