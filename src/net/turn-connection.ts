@@ -43,6 +43,8 @@ export interface TurnConnection {
   send(payload: Uint8Array, peer: AddressWords): boolean
   /** The network has changed: moves the allocation, or makes another one. */
   move(): void
+  /** The network may have changed: asks the server whether the allocation is still there. */
+  verify(): void
   /** Deletes the allocation on the server; `closed` follows. */
   close(): void
   /** Ends at once, and leaves the allocation to expire. No handler is called afterwards. */
@@ -125,6 +127,11 @@ class Connection implements TurnConnection {
 
   move(): void {
     this.#client.move(this.#host.clock.now())
+    this.#drain()
+  }
+
+  verify(): void {
+    this.#client.verify(this.#host.clock.now())
     this.#drain()
   }
 

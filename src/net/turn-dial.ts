@@ -121,6 +121,10 @@ class Dial implements TurnConnection {
     this.#winner?.move()
   }
 
+  verify(): void {
+    this.#winner?.verify()
+  }
+
   close(): void {
     if (this.#isOver || this.#isClosing) return
     this.#isClosing = true

@@ -38,6 +38,18 @@ describe('hiding host addresses', () => {
     ])
   })
 
+  test('a hidden host on a public address is found by what the STUN server has told of it', async () => {
+    const world = new IceWorld()
+    await world.startServer()
+    const a = world.side('controlling', world.internet.host(), { mdns: 'hide' })
+    const picky = world.internet.nat({ mapping: 'address-and-port-dependent' })
+    const b = world.side('controlled', picky.host())
+    connectGathered(a, b)
+    world.internet.run({ for: 3000 })
+    expect(a.candidates.map(({ type }) => type)).toEqual(['host', 'srflx'])
+    expect([a.state, b.state]).toEqual(['completed', 'completed'])
+  })
+
   test('close leaves nothing, also while a name is being asked for', async () => {
     const world = new IceWorld()
     const a = world.side('controlling', world.internet.nat().host(), { mdns: 'hide', servers: [] })

@@ -54,9 +54,13 @@ export class Gathering {
     this.#reflexive = new ReflexiveGatherer(bases, deadlineMs)
     this.#hostSockets = new HostSockets(bases, this.#reflexive, options.portRange)
     this.tcp = new TcpBases(bases, options.tcp ?? [], connections)
-    this.#relays = new Relays(bases, { deadlineMs, tls: options.tls }, () => {
-      if (this.#isClosed) listener.ended()
-    })
+    this.#relays = new Relays(
+      bases,
+      { deadlineMs, tls: options.tls, mobility: options.turnMobility === true },
+      () => {
+        if (this.#isClosed) listener.ended()
+      },
+    )
     this.#interfacePoll = new Alarm(bases.host.clock, () => this.#lookAtInterfaces())
   }
 
@@ -71,13 +75,17 @@ export class Gathering {
       ...server,
       uri: parseServerUri(server.url),
     }))
-    this.#state = 'gathering'
-    this.#listener.gatheringChanged('gathering')
-    this.#lookAtInterfaces()
+    this.#begun()
     for (const server of servers) this.#begin(server)
-    const { clock } = this.#bases.host
-    // Where there is nothing to wait for, too, the caller hears of the end when it has returned.
-    this.#search((done) => clock.schedule(clock.now(), done))
+  }
+
+  /** For a new generation: opens what has come since or has failed before, and asks whether the rest is still true. */
+  again(): void {
+    if (this.#state === 'new' || this.#isClosed) return
+    this.#begun()
+    this.#reflexive.askAgain()
+    this.#relays.verify()
+    this.#relays.retry()
   }
 
   /** The peer may send from there. */
@@ -90,9 +98,9 @@ export class Gathering {
     this.#reflexive.setRefreshing(isRefreshing)
   }
 
-  /** What was found of our outside may no longer be true. */
-  askAgain(): void {
-    this.#reflexive.askAgain()
+  /** Nothing is heard from the peer: maybe a NAT has moved us, and the TURN servers do not know us any more. */
+  suspect(): void {
+    this.#relays.verify()
   }
 
   /** Something that was waited for may be over. */
@@ -123,6 +131,15 @@ export class Gathering {
     return hasRelays
   }
 
+  #begun(): void {
+    this.#state = 'gathering'
+    this.#listener.gatheringChanged('gathering')
+    this.#lookAtInterfaces()
+    const { clock } = this.#bases.host
+    // Where there is nothing to wait for, too, the caller hears of the end when it has returned.
+    this.#search((done) => clock.schedule(clock.now(), done))
+  }
+
   #begin(server: RelayServer): void {
     const { url, uri } = server
     if (isTurn(uri)) this.#relays.addServer(server)
@@ -151,7 +168,7 @@ export class Gathering {
         this.tcp.update(chosen)
         if (chosen.length > 0 && chosen.every(({ address }) => address.family === 'IPv6')) this.#findNat64()
       }
-      if (!isFirst) this.#relays.move()
+      if (!isFirst) this.#relays.verify()
     }
     if (this.#options.continualGathering === true) {
       this.#interfacePoll.set(later(host.clock.now(), transportDefaults.interfacePollMs))

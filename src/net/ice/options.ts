@@ -36,6 +36,11 @@ export interface IceTransportOptions extends IceAgentOptions {
   readonly serverDeadlineMs?: number | undefined
   /** The ports of host candidates, both ends included; the system chooses unless given. */
   readonly portRange?: readonly [first: number, last: number] | undefined
+  /**
+   * Asks TURN servers for tickets, with which allocations follow us to another address (RFC 8016). A server that gives
+   * none costs a round trip more.
+   */
+  readonly turnMobility?: boolean | undefined
   /** For TURN over TLS. */
   readonly tls?: ClientTlsOptions | undefined
 }

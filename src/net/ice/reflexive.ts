@@ -49,7 +49,7 @@ export class ReflexiveGatherer implements ReflexiveListener {
     this.#deadlineMs = deadlineMs
     this.#refresh = new Alarm(bases.host.clock, () => {
       if (!this.#isRefreshing) return
-      this.askAgain()
+      this.#remind()
       this.#armRefresh()
     })
   }
@@ -114,8 +114,15 @@ export class ReflexiveGatherer implements ReflexiveListener {
     return isTaken
   }
 
-  /** Reminds NATs of what has been told to the peer, and finds out whether it is still true. */
+  /** Finds out whether what has been told to the peer is still true, and what could not be told before. */
   askAgain(): void {
+    for (const [socket, inquiry] of this.#inquiries) {
+      for (const server of this.#servers) this.#ask(socket, inquiry, server)
+    }
+  }
+
+  /** Reminds NATs of what has been told to the peer. */
+  #remind(): void {
     for (const [socket, inquiry] of this.#inquiries) {
       for (const server of this.#servers) {
         if (this.#answered.has(server.url)) this.#ask(socket, inquiry, server)

@@ -3,7 +3,6 @@
  * is a base like any other; that what goes through it is wrapped is known here and nowhere else.
  */
 
-import type { SocketId } from '../../core/sans-io.ts'
 import { type AddressWords, TransportAddress } from '../../core/transport-address.ts'
 import { isPrivate } from '../../ice/policy-checks.ts'
 import type { ServerUri } from '../../stun/uri.ts'
@@ -12,7 +11,8 @@ import type { TurnClientEvent } from '../../turn/client/outputs.ts'
 import type { ClientTlsOptions } from '../client-transport.ts'
 import type { TurnConnection } from '../turn-connection.ts'
 import { dialTurn } from '../turn-dial.ts'
-import type { IceBase, IceBases, Lane } from './base.ts'
+import type { IceBases, Lane } from './base.ts'
+import { RelayedAddress } from './relayed-address.ts'
 
 export interface RelayServer {
   readonly url: string
@@ -23,11 +23,13 @@ export interface RelayServer {
 export interface RelayOptions {
   readonly deadlineMs: number
   readonly tls: ClientTlsOptions | undefined
+  readonly mobility: boolean
 }
 
 export class Relays {
   readonly #bases: IceBases
   readonly #options: RelayOptions
+  readonly #servers: RelayServer[] = []
   readonly #relays = new Set<Relay>()
   /** One address of each host that the peer has told of. */
   readonly #peers = new Map<string, TransportAddress>()
@@ -51,13 +53,17 @@ export class Relays {
 
   /** Makes an allocation there for each component. */
   addServer(server: RelayServer): void {
-    for (const lane of this.#bases.lanes) {
-      const relay: Relay = new Relay(this.#bases, server, lane, this.#options, this.#peers, () => {
-        this.#relays.delete(relay)
-        this.#bases.progressed()
-        if (this.isEmpty) this.#ended()
-      })
-      this.#relays.add(relay)
+    this.#servers.push(server)
+    for (const lane of this.#bases.lanes) this.#open(server, lane)
+  }
+
+  /** Tries again where there is no allocation. */
+  retry(): void {
+    const relays = [...this.#relays]
+    for (const server of this.#servers) {
+      for (const lane of this.#bases.lanes) {
+        if (!relays.some((relay) => relay.server === server && relay.lane === lane)) this.#open(server, lane)
+      }
     }
   }
 
@@ -69,22 +75,32 @@ export class Relays {
     for (const relay of this.#relays) relay.permit(peer)
   }
 
-  /** Our addresses have changed. */
-  move(): void {
-    for (const relay of this.#relays) relay.move()
+  /** Finds out which allocations are still there; those whose connection has lost its address are moved. */
+  verify(): void {
+    const addresses = this.#bases.host.interfaces().map(({ address }) => address.ip)
+    for (const relay of this.#relays) relay.verify(addresses)
   }
 
   /** Gives all allocations back. */
   close(): void {
     for (const relay of [...this.#relays]) relay.close()
   }
+
+  #open(server: RelayServer, lane: Lane): void {
+    const relay: Relay = new Relay(this.#bases, server, lane, this.#options, this.#peers, () => {
+      this.#relays.delete(relay)
+      this.#bases.progressed()
+      if (this.isEmpty) this.#ended()
+    })
+    this.#relays.add(relay)
+  }
 }
 
 /** One allocation. */
 class Relay {
   readonly #bases: IceBases
-  readonly #server: RelayServer
-  readonly #lane: Lane
+  readonly server: RelayServer
+  readonly lane: Lane
   readonly #peers: ReadonlyMap<string, TransportAddress>
   readonly #ended: () => void
   readonly #turn: TurnConnection
@@ -95,19 +111,19 @@ class Relay {
     bases: IceBases,
     server: RelayServer,
     lane: Lane,
-    { deadlineMs, tls }: RelayOptions,
+    { deadlineMs, tls, mobility }: RelayOptions,
     peers: ReadonlyMap<string, TransportAddress>,
     ended: () => void,
   ) {
     this.#bases = bases
-    this.#server = server
-    this.#lane = lane
+    this.server = server
+    this.lane = lane
     this.#peers = peers
     this.#ended = ended
     const { uri, credentials } = server
     this.#turn = dialTurn(
       bases.host,
-      { uri, credentials, tls, family: 'both', serverDeadlineMs: deadlineMs },
+      { uri, credentials, tls, family: 'both', mobility, serverDeadlineMs: deadlineMs },
       {
         event: (event) => this.#handle(event),
         data: (bytes, peer) => this.#find(peer)?.receive(bytes, peer),
@@ -122,8 +138,13 @@ class Relay {
     this.#turn.permit(peer)
   }
 
-  move(): void {
-    this.#turn.move()
+  verify(addresses: readonly string[]): void {
+    const { local } = this.#turn
+    if (local === undefined || this.#turn.allocation === undefined) return
+    this.isPending = true
+    const isBound = local.ip !== '0.0.0.0' && local.ip !== '::'
+    if (isBound && !addresses.includes(local.ip)) this.#turn.move()
+    else this.#turn.verify()
   }
 
   close(): void {
@@ -147,10 +168,11 @@ class Relay {
       }
       case 'allocation-lost':
         this.#forget()
+        this.isPending = true
         return
       case 'failed':
         this.#forget()
-        this.#bases.serverFailed(this.#server.url, reasonOf(event.failure))
+        this.#bases.serverFailed(this.server.url, reasonOf(event.failure))
         this.#settle()
         this.#ended()
         return
@@ -169,7 +191,10 @@ class Relay {
       case 'peer-unreachable':
         this.#find(event.peer)?.refused(event.peer, 'EHOSTUNREACH')
         return
+      case 'verified':
       case 'moved':
+        this.#settle()
+        return
       case 'channel-bound':
       case 'channel-expired':
         return
@@ -178,16 +203,16 @@ class Relay {
 
   #open(address: TransportAddress, mapped: TransportAddress | undefined, server: TransportAddress): void {
     const relayed = new RelayedAddress(this.#bases, this.#turn, address)
-    relayed.id = this.#bases.add(relayed, this.#lane)
+    relayed.id = this.#bases.add(relayed, this.lane)
     this.#addresses.push(relayed)
     this.#bases.gathered({
-      ...this.#lane,
+      ...this.lane,
       type: 'relay',
       socket: relayed.id,
       address,
       related: mapped?.family === address.family ? mapped : undefined,
       server,
-      url: this.#server.url,
+      url: this.server.url,
       relayProtocol: this.#turn.transport,
     })
   }
@@ -200,67 +225,6 @@ class Relay {
     this.isPending = false
     this.#bases.progressed()
   }
-}
-
-/** A base: what it sends goes through the allocation. */
-class RelayedAddress implements IceBase {
-  readonly address: TransportAddress
-  id: SocketId | undefined
-  readonly #bases: IceBases
-  readonly #turn: TurnConnection
-  readonly #permitted = new Set<string>()
-  readonly #channels = new Set<string>()
-  #lastSentTo: TransportAddress | undefined
-
-  constructor(bases: IceBases, turn: TurnConnection, address: TransportAddress) {
-    this.#bases = bases
-    this.#turn = turn
-    this.address = address
-  }
-
-  /**
-   * A channel for a peer that has not been sent to before: its request goes ahead of the data, and no round trip is
-   * lost. Where leave has been given already the data needs no channel yet.
-   */
-  send(bytes: Uint8Array, destination: AddressWords): boolean {
-    if (destination !== this.#lastSentTo) {
-      const peer = TransportAddress.from(destination)
-      this.#lastSentTo = peer
-      if (!this.#permitted.has(peer.ip)) this.bindChannel(peer)
-    }
-    return this.#turn.send(bytes, destination)
-  }
-
-  bindChannel(peer: TransportAddress): void {
-    const key = `${peer}`
-    if (this.#channels.has(key)) return
-    this.#channels.add(key)
-    this.#turn.bindChannel(peer)
-  }
-
-  permitted(peer: TransportAddress): void {
-    this.#permitted.add(peer.ip)
-  }
-
-  refused(peer: TransportAddress, reason: string): void {
-    if (this.id !== undefined) this.#bases.sendFailed(this.id, peer, reason)
-  }
-
-  receive(bytes: Uint8Array, peer: AddressWords): void {
-    if (this.id !== undefined) this.#bases.receive(this.id, bytes, peer)
-  }
-
-  /** The allocation is the relay's to close. */
-  close(): void {
-    this.id = undefined
-  }
-}
-
-/** A base whose data is worth a channel: four bytes in front of each packet in place of 36. */
-export function isRelayed(base: IceBase | undefined): base is IceBase & {
-  bindChannel(peer: TransportAddress): void
-} {
-  return base instanceof RelayedAddress
 }
 
 function reasonOf(failure: TurnFailure | PeerFailure): string {

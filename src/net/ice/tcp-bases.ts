@@ -7,9 +7,9 @@ import type { StreamHandlers, StreamSocket, TcpListener } from '../../core/host.
 import type { SocketId } from '../../core/sans-io.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
 import type { TcpType } from '../../ice/candidate.ts'
-import { encodeFrame, FrameReader } from '../../ice/framing.ts'
 import type { ChosenInterface } from '../../ice/interfaces.ts'
 import type { IceBase, IceBases, Lane } from './base.ts'
+import { TcpBase } from './tcp-base.ts'
 
 /** What the agent is told of connections. */
 export interface ConnectionListener {
@@ -24,8 +24,6 @@ export interface ConnectionListener {
 const discardPort = 9
 /** Limit: longer than that, and another pair has been selected. */
 const connectTimeoutMs = 10_000
-/** Limit: what may wait for a peer that reads slowly. */
-const maxPendingBytes = 1024 * 1024
 /** Limit: connections from outside that have not shown who they are. */
 const maxAccepted = 64
 
@@ -174,60 +172,6 @@ export class TcpBases {
     this.#sources.delete(source)
     source.listener?.close()
     if (source.id !== undefined) this.#bases.remove(source.id)
-  }
-}
-
-interface ConnectionEvents {
-  opened(): void
-  failed(reason: string): void
-  closed(reason: string | undefined): void
-}
-
-class TcpBase implements IceBase {
-  readonly #bases: IceBases
-  readonly #reader = new FrameReader()
-  stream: StreamSocket | undefined
-  onClosed: () => void = () => {}
-  #isOpen = true
-
-  constructor(bases: IceBases) {
-    this.#bases = bases
-  }
-
-  send(bytes: Uint8Array): boolean {
-    const { stream } = this
-    if (stream === undefined || stream.pendingBytes > maxPendingBytes) return false
-    const frame = encodeFrame(bytes)
-    if (frame === undefined) return false
-    stream.write(frame)
-    return true
-  }
-
-  close(): void {
-    this.#isOpen = false
-    this.stream?.close()
-    this.onClosed()
-  }
-
-  handlers(connection: SocketId, remote: TransportAddress, events: ConnectionEvents): StreamHandlers {
-    return {
-      opened: events.opened,
-      failed: (reason) => {
-        this.#bases.remove(connection)
-        events.failed(reason)
-      },
-      data: (bytes) => {
-        for (const packet of this.#reader.push(bytes)) {
-          if (this.#isOpen) this.#bases.receive(connection, packet, remote)
-        }
-      },
-      drained: () => {},
-      ended: () => this.stream?.end(),
-      closed: (reason) => {
-        events.closed(reason)
-        this.#bases.remove(connection)
-      },
-    }
   }
 }
 

@@ -23,7 +23,7 @@ import type { IceBase, IceBases, Lane } from './base.ts'
 import { Gathering, type GatheringState } from './gathering.ts'
 import { HostNames } from './host-names.ts'
 import type { IceTransportOptions } from './options.ts'
-import { isRelayed } from './relays.ts'
+import { RelayedAddress } from './relayed-address.ts'
 import type { ConnectionListener } from './tcp-bases.ts'
 
 export type IceTransportEvent =
@@ -128,7 +128,7 @@ class Transport implements IceTransport, IceBases {
 
   connect(remote: IceDescription): 'set' | 'restarted' | 'unchanged' {
     const result = this.#agent.setRemoteDescription(remote, this.host.clock.now())
-    if (result === 'restarted') this.#afterRestart()
+    if (result === 'restarted') this.#gathering.again()
     this.#drain()
     return result
   }
@@ -149,7 +149,7 @@ class Transport implements IceTransport, IceBases {
 
   restart(): IceCredentials {
     const credentials = this.#agent.restart(this.host.clock.now())
-    this.#afterRestart()
+    this.#gathering.again()
     this.#drain()
     return credentials
   }
@@ -242,12 +242,6 @@ class Transport implements IceTransport, IceBases {
     this.#drain()
   }
 
-  /** The candidates have been told again; whether they are still true is asked. */
-  #afterRestart(): void {
-    this.#gathering.askAgain()
-    if (this.#gathering.state === 'complete') this.#endGathering()
-  }
-
   /** Carries out and tells all that the agent has to say, and sets the one timer. */
   #drain(): void {
     if (this.#isDraining) return
@@ -279,6 +273,7 @@ class Transport implements IceTransport, IceBases {
         break
       case 'state':
         this.#gathering.setRefreshing(isUnsettled(output.state))
+        if (output.state === 'disconnected') this.#gathering.suspect()
         break
       default:
     }
@@ -313,7 +308,7 @@ class Transport implements IceTransport, IceBases {
   /** What goes through a relay for long goes through a channel. */
   #pathChanged(path: SendPath | undefined): void {
     const base = path && this.#bases.get(path.socket)?.base
-    if (path !== undefined && isRelayed(base)) base.bindChannel(path.destination)
+    if (path !== undefined && base instanceof RelayedAddress) base.bindChannel(path.destination)
   }
 }
 

@@ -104,6 +104,12 @@ export class TurnClient {
     this.#lifecycle.move(now)
   }
 
+  /** Asks the server at once whether the allocation is still there: what comes of it are events. */
+  verify(now: Instant): void {
+    this.#lifecycle.verify(now)
+    this.#drain(now)
+  }
+
   /** Asks for leave to exchange data with the peer, and keeps it until `forget`. Before `allocated` it is noted. */
   permit(peer: TransportAddress, now: Instant): void {
     if (this.#isOver) return

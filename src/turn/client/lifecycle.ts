@@ -59,6 +59,7 @@ export class AllocationLifecycle {
   #ticket: Uint8Array | undefined
   #withMobility: boolean
   #portAttempts = 0
+  #isVerifying = false
   #losses = 0
 
   constructor(options: LifecycleOptions) {
@@ -107,6 +108,14 @@ export class AllocationLifecycle {
     if (this.#state !== 'allocated') return
     if (this.#ticket === undefined) this.lose({ type: 'transport-failed', reason: 'ENETRESET' }, now)
     else this.#startMoving()
+  }
+
+  /** Asks now whether the allocation is still there, as after a change of the network that is only suspected. */
+  verify(now: Instant): void {
+    if (this.#state !== 'allocated') return
+    this.#options.timers.cancel('refresh')
+    this.#isVerifying = true
+    this.handleTimer('refresh', now)
   }
 
   close(now: Instant): void {
@@ -164,6 +173,13 @@ export class AllocationLifecycle {
         else this.#fail(failure)
         return
       case 'refresh':
+        // A NAT has moved us: where we come from now, the server knows of no allocation (RFC 8016 §3.2).
+        if (failure.type === 'rejected' && failure.code === 437 && this.#ticket !== undefined) {
+          this.#startMoving()
+          return
+        }
+        this.lose(failure, now)
+        return
       case 'move':
         this.lose(failure, now)
         return
@@ -208,6 +224,7 @@ export class AllocationLifecycle {
       this.#fail(failure)
       return
     }
+    this.#isVerifying = false
     this.#forget()
     this.#options.emit({ type: 'allocation-lost', failure })
     this.#startAllocating(now)
@@ -311,8 +328,13 @@ export class AllocationLifecycle {
   #refreshed(response: Message, now: Instant): void {
     const lifetime = response.get('LIFETIME')
     this.#ticket = response.get('MOBILITY-TICKET')?.slice() ?? this.#ticket
-    if (lifetime === 0) this.lose({ type: 'expired' }, now)
-    else this.#keepFor(lifetime ?? this.#allocation?.lifetime ?? 0, now)
+    if (lifetime === 0) {
+      this.lose({ type: 'expired' }, now)
+      return
+    }
+    this.#keepFor(lifetime ?? this.#allocation?.lifetime ?? 0, now)
+    if (this.#isVerifying) this.#options.emit({ type: 'verified' })
+    this.#isVerifying = false
   }
 
   /** The next Refresh is made at half the lifetime, so that one that fails leaves time for another allocation. */

@@ -25,6 +25,8 @@ export type TurnClientOutput =
 
 export type TurnClientEvent =
   | { readonly type: 'allocated'; readonly allocation: ClientAllocation }
+  /** What `verify` has asked: the allocation is still there. */
+  | { readonly type: 'verified' }
   /** The allocation has moved to our new address (RFC 8016). */
   | { readonly type: 'moved' }
   /** The allocation is gone, with its permissions and channels. A new one is asked for: `allocated` or `failed` follows. */

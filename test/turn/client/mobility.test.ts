@@ -33,6 +33,48 @@ function move(virtual: VirtualTurn): void {
   virtual.drain()
 }
 
+function verify(virtual: VirtualTurn): string[] {
+  virtual.client.verify(virtual.now)
+  virtual.drain()
+  virtual.elapse(1000)
+  return virtual.takeEvents().map(({ type }) => type)
+}
+
+describe('a client that doubts whether its allocation is still there', () => {
+  it('asks at once, and hears that it is', () => {
+    const virtual = withTickets()
+    virtual.allocate()
+    virtual.takeEvents()
+    expect(verify(virtual)).toEqual(['verified'])
+    expect(virtual.requests('Refresh')).toHaveLength(1)
+  })
+
+  it('shows its ticket when the server does not know it any more: a NAT has moved it', () => {
+    const virtual = withTickets((method, bytes) => {
+      const request = decodeMessage(bytes)
+      const hasTicket = typeof request !== 'string' && request.has('MOBILITY-TICKET')
+      return method === 'Refresh' && !hasTicket ? 437 : undefined
+    })
+    virtual.allocate()
+    virtual.takeEvents()
+    expect(verify(virtual)).toEqual(['moved', 'verified'])
+  })
+
+  it('makes another one without a ticket', () => {
+    const virtual = new VirtualTurn()
+    virtual.allocate()
+    virtual.takeEvents()
+    virtual.clientAddress = TransportAddress.of('203.0.113.7', 41_000)
+    expect(verify(virtual)).toEqual(['allocation-lost', 'allocated'])
+  })
+
+  it('asks nothing before it has one', () => {
+    const virtual = new VirtualTurn()
+    expect(verify(virtual)).toEqual([])
+    expect(virtual.sent).toEqual([])
+  })
+})
+
 describe('a client that moves', () => {
   it('asks for a ticket, and shows it from its new address', () => {
     const virtual = withTickets()
