@@ -7,13 +7,13 @@
 import type { Random } from '../core/random.ts'
 import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
 import { earliest, type Instant, later } from '../core/time.ts'
-import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
+import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
 import { readUint32 } from '../stun/bytes.ts'
 import { checkFingerprint } from '../stun/integrity.ts'
 import { decodeMessage, headerBytes, type Message, magicCookie } from '../stun/message.ts'
 import { mapAddresses } from './address-mapping.ts'
 import { ufragsOf } from './binding.ts'
-import type { CandidateDescription } from './candidate.ts'
+import type { CandidateDescription, LocalCandidate } from './candidate.ts'
 import { type IceCredentials, type IceDescription, newCredentials } from './credentials.ts'
 import type { GatheredCandidate } from './gathered-candidate.ts'
 import type { Generation } from './generation.ts'
@@ -43,6 +43,8 @@ export class IceAgent implements Core<IceOutput> {
   readonly #remoteCandidates: RemoteCandidates
   /** What has been gathered and is still there, to be told again after a restart. */
   #gathered: GatheredCandidate[] = []
+  /** The generation that was the last to be told of its peer. */
+  #described: Generation | undefined
   #state: IceState = 'new'
   readonly #toldPaths: (SendPath | undefined)[] = []
 
@@ -98,18 +100,22 @@ export class IceAgent implements Core<IceOutput> {
   }
 
   /**
-   * What the peer has signalled. Other credentials than before are a restart by the peer. If we have completed with the ones
-   * before, it restarts us too, and `localDescription` is new and has to be signalled back ('restarted'). Otherwise we begin
-   * anew with what we have told: restarts that cross each other would be answered by restarts for ever.
+   * What the peer has signalled. Other credentials than before are a restart by the peer. If we have come to an end with the
+   * ones before, it restarts us too, and `localDescription` is new and has to be signalled back ('restarted'). Otherwise we
+   * begin anew with what we have told: restarts that cross each other would be answered by restarts for ever.
    */
   setRemoteDescription(remote: IceDescription, now: Instant): 'set' | 'restarted' | 'unchanged' {
     const known = this.#newest.remote
-    if (known !== undefined && known.ufrag === remote.ufrag && known.pwd === remote.pwd) return 'unchanged'
-    const isRestart = known !== undefined && this.#newest.isCompleted
+    if (known !== undefined && this.#newest.isOfPeer(remote)) return 'unchanged'
+    const isRestart = known !== undefined && this.#newest.isOver(now)
     if (isRestart) this.#restart(newCredentials(this.#session.random))
     else if (known !== undefined) this.#renew()
     const { lite, patienceMs } = this.#session.options
-    this.#newest.setRemote(remote, later(now, patienceMs))
+    this.#newest.setRemote(remote, later(now, patienceMs), now)
+    // It may have answered our restart with what it has told before, and does not tell it again.
+    if (this.#described?.isOfPeer(remote) === true)
+      this.#remoteCandidates.adopt(this.#described, this.#newest)
+    this.#described = this.#newest
     // RFC 8445 §6.1.1: of a full and a lite agent, the full one controls.
     const isMixed = lite !== (remote.lite === true)
     if (isMixed && this.#session.role !== (lite ? 'controlled' : 'controlling')) this.#switchRole('lite-peer')
@@ -126,7 +132,11 @@ export class IceAgent implements Core<IceOutput> {
     let verdict: LocalCandidateVerdict = 'filtered'
     for (const candidate of mapAddresses(gathered, this.#session.options.addressMapping)) {
       const result = this.#addLocal(candidate, this.#newest)
-      if (result === 'added') this.#gathered.push(candidate)
+      // What comes too late for this generation is told with the next one.
+      if (result === 'added' || result === 'ended') {
+        this.#gathered = this.#gathered.filter((known) => !isFormer(known, candidate))
+        this.#gathered.push(candidate)
+      }
       if (verdict !== 'added') verdict = result
     }
     this.#settle(now)
@@ -340,28 +350,38 @@ export class IceAgent implements Core<IceOutput> {
 
   /** Begins with the newest generation from the start: the peer has other credentials than it seemed. */
   #renew(): void {
-    const { hasAllLocals } = this.#newest
+    const { hasAllLocals, told } = this.#newest
     const { generation } = this.#generations.renew()
+    generation.told = told
     for (const gathered of this.#gathered) this.#addLocal(gathered, generation, true)
     generation.hasAllLocals = hasAllLocals
   }
 
-  #addLocal(gathered: GatheredCandidate, generation: Generation, isTold = false): LocalCandidateVerdict {
+  #addLocal(gathered: GatheredCandidate, generation: Generation, isRenewal = false): LocalCandidateVerdict {
     if (generation.hasAllLocals) return 'ended'
     const candidate = localCandidateOf(gathered, generation, this.#session)
-    const { options, outputs } = this.#session
+    const { options } = this.#session
     if (!options.gatherFilter(candidate)) return 'filtered'
-    if (!generation.addLocal(candidate)) return 'redundant'
-    if (!isTold && options.advertiseFilter(candidate)) {
-      outputs.push({
-        type: 'local-candidate',
-        stream: candidate.stream,
-        ufrag: generation.credentials.ufrag,
-        candidate: options.describe(candidate),
-        local: candidate,
-      })
-    }
-    return 'added'
+    const isNew = generation.addLocal(candidate)
+    // One that adds no pair may still be what tells the address: a host candidate was hidden behind a name, or kept back.
+    const isTold =
+      !isRenewal &&
+      options.advertiseFilter(candidate) &&
+      this.#tell(options.describe(candidate), candidate, generation)
+    return isNew || isTold ? 'added' : 'redundant'
+  }
+
+  /** False if the peer has been told already. */
+  #tell(candidate: CandidateDescription, local: LocalCandidate, generation: Generation): boolean {
+    const { stream, protocol, component, tcpType } = local
+    const { address } = candidate
+    const where = address instanceof TransportAddress ? `${address}` : `${address.name}:${address.port}`
+    const key = [stream, component, protocol, tcpType, where].join(' ')
+    if (generation.told.has(key)) return false
+    generation.told.add(key)
+    const { ufrag } = generation.credentials
+    this.#session.outputs.push({ type: 'local-candidate', stream, ufrag, candidate, local })
+    return true
   }
 
   #addRemote(candidate: CandidateDescription, stream: number): RemoteCandidateVerdict {
@@ -377,6 +397,14 @@ export class IceAgent implements Core<IceOutput> {
       if (early.ufrag === generation.remote?.ufrag) incoming.accept(early, undefined, now)
     }
   }
+}
+
+/** The server sees that socket at another address now. */
+function isFormer(known: GatheredCandidate, { type, socket, server, address }: GatheredCandidate): boolean {
+  if (type !== 'srflx' || known.type !== 'srflx' || known.socket !== socket) return false
+  const isSameServer =
+    server === undefined ? known.server === undefined : known.server?.equals(server) === true
+  return isSameServer && !known.address.equals(address)
 }
 
 /** By the first byte (RFC 7983 §7), and the magic cookie: data of other kinds may begin as it likes. */

@@ -69,6 +69,10 @@ export class CandidatePair {
   checkedAt: Instant | undefined
   validSince: Instant | undefined
   nominatedAt: Instant | undefined
+  /** When the peer has last said that it uses it; undefined if it has not. */
+  claimedAt: Instant | undefined
+  /** When a check of ours was last answered. */
+  answeredAt: Instant | undefined
   /** Until when data may be sent (RFC 7675 §5.1); undefined while there is no consent. */
   consentUntil: Instant | undefined
   readonly counters = new PairCounters()

@@ -49,6 +49,7 @@ export class CheckResults implements CheckListener {
     // 3. Consent (RFC 7675 §5.1).
     pair.isAuthenticated = true
     pair.validSince ??= now
+    pair.answeredAt = now
     pair.consentUntil = later(now, this.#session.options.consentExpiryMs)
     this.#actions.heard(pair, now)
     // 4. Nomination (§7.2.5.3.4).

@@ -65,13 +65,19 @@ export class ChecklistSet {
       for (const pair of list.pairs) {
         if (pair.state === 'frozen' && this.#isTopmost(pair, list)) pair.state = 'waiting'
       }
+      this.#followMoved(list)
     }
   }
 
-  /** The state of a pair that comes later (RFC 8838 §12). */
+  /**
+   * The state of a pair that comes later (RFC 8838 §12). Deviation: of two addresses of one component with the same
+   * foundation one is what a NAT has made of the other since, and neither waits until the other has failed.
+   */
   stateOfNew(pair: CandidatePair, list: Checklist): 'waiting' | 'frozen' {
     if (!this.#hasBegun) return 'frozen'
-    return this.#isTopmost(pair, list) || this.#hasSucceeded(pair.foundation) ? 'waiting' : 'frozen'
+    const isFree =
+      this.#isTopmost(pair, list) || this.#isMoved(pair, list) || this.#hasSucceeded(pair.foundation)
+    return isFree ? 'waiting' : 'frozen'
   }
 
   /** A pair has succeeded: others of its foundation need not wait for it any more (RFC 8445 §7.2.5.3.3). */
@@ -85,6 +91,13 @@ export class ChecklistSet {
   thaw(list: Checklist): void {
     for (const pair of list.pairs) {
       if (pair.state === 'frozen' && !this.#isActive(pair.foundation)) pair.state = 'waiting'
+    }
+    this.#followMoved(list)
+  }
+
+  #followMoved(list: Checklist): void {
+    for (const pair of list.pairs) {
+      if (pair.state === 'frozen' && this.#isMoved(pair, list)) pair.state = 'waiting'
     }
   }
 
@@ -102,6 +115,20 @@ export class ChecklistSet {
       if (pair.foundation === foundation && pair.state === 'succeeded') return true
     }
     return false
+  }
+
+  /** There is one like it that is being checked, but for what a NAT has made of the peer's address. */
+  #isMoved(pair: CandidatePair, list: Checklist): boolean {
+    const { local, remote, foundation, component } = pair
+    if (remote.type !== 'srflx') return false
+    return list.pairs.some(
+      (other) =>
+        other.foundation === foundation &&
+        other.component === component &&
+        other.local.socket === local.socket &&
+        !other.remote.address.equals(remote.address) &&
+        other.state !== 'frozen',
+    )
   }
 
   /** The first of its foundation: by list, then by component, then by priority. */

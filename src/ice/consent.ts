@@ -24,7 +24,8 @@ const minimumIntervalMs = 4000
 
 /**
  * Deviation: RFC 7675 §5.1 has nothing repeated within 4 s. While a consent check is not answered, and before the peer
- * counts as silent, it is asked again: a path that loses a fifth of all packets is not dead, and worth staying with.
+ * counts as silent, it is asked again: a path that loses a fifth of all packets is not dead, and worth staying with. If the
+ * peer is heard meanwhile, it is asked less and less often.
  */
 const repeatAfterMs = 500
 
@@ -57,10 +58,20 @@ export class Consent {
   update(now: Instant): void {
     if (this.#session.options.lite) return
     for (const component of this.#generation.components) {
-      if (component.sending !== undefined) component.nextConsentAt ??= later(now, this.#intervalMs())
+      const { sending } = component
+      if (sending !== undefined) {
+        component.nextConsentAt ??= this.#hasRested(sending, now) ? now : later(now, this.#intervalMs())
+      }
       if (this.#hasSpares(component)) component.nextProbeAt ??= later(now, this.#session.options.probeMs)
       else component.nextProbeAt = undefined
     }
+  }
+
+  /** Whether a valid pair has consent that will not run out before it is renewed. */
+  isFresh(pair: CandidatePair, now: Instant): boolean {
+    if (!pair.isValid) return false
+    const { consent, disconnectedMs } = this.#session.options
+    return !consent || pair.consentUntil === undefined || pair.consentUntil - now > disconnectedMs
   }
 
   handleTimeout(now: Instant): void {
@@ -95,6 +106,7 @@ export class Consent {
     if (component.nextConsentAt !== undefined && component.nextConsentAt <= now) {
       component.nextConsentAt = later(now, this.#intervalMs())
       component.askedAt = now
+      component.repeats = 0
       this.#ask(pair, now)
       if (component.isSilent) this.#actions.probe(component)
     }
@@ -112,8 +124,9 @@ export class Consent {
     const suspectAt = this.#suspectAt(component)
     if (suspectAt === undefined || suspectAt > now) return
     component.askedAt = now
+    component.repeats++
     this.#actions.sendConsent(pair, now)
-    this.#actions.probe(component)
+    if (!this.#isHeard(component)) this.#actions.probe(component)
   }
 
   #ask(pair: CandidatePair, now: Instant): void {
@@ -143,13 +156,28 @@ export class Consent {
     const { sending, askedAt } = component
     if (sending === undefined || askedAt === undefined || this.#session.options.lite) return undefined
     const silentAt = this.#silentAt(component)
-    if (silentAt === undefined || this.#heardAt(component) >= askedAt) return undefined
-    const at = later(askedAt, Math.max(repeatAfterMs, 2 * (sending.rttMs ?? 0)))
+    if (silentAt === undefined || (sending.answeredAt ?? askedAt) >= askedAt) return undefined
+    const waitMs = Math.max(repeatAfterMs, 2 * (sending.rttMs ?? 0))
+    // Of a peer that is heard, only its answer may have been lost.
+    const at = later(askedAt, this.#isHeard(component) ? waitMs * 2 ** component.repeats : waitMs)
     return at < silentAt ? at : undefined
+  }
+
+  /** The peer has been heard since it was asked. */
+  #isHeard(component: Component): boolean {
+    return component.askedAt !== undefined && this.#heardAt(component) >= component.askedAt
   }
 
   #heardAt({ sending, sendingSince }: Component): Instant {
     return sending?.counters.lastPacketReceivedAt ?? sendingSince
+  }
+
+  /** It has not been asked for consent since a while, as other pairs than the one in use are not. */
+  #hasRested({ consentUntil }: CandidatePair, now: Instant): boolean {
+    const { consent, consentExpiryMs, consentIntervalMs } = this.#session.options
+    return (
+      consent && consentUntil !== undefined && consentUntil - now < consentExpiryMs - 2 * consentIntervalMs
+    )
   }
 
   /** 0.8 to 1.2 of the period, drawn anew each time (RFC 7675 §5.1). */

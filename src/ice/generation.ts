@@ -30,11 +30,16 @@ import { comparePriority } from './pair-priority.ts'
 import { canPair } from './pairing.ts'
 import type { Session } from './session.ts'
 
+/** Limit: descriptions that cross each other do so within the delay of any signaling that is of use. */
+const crossingMs = 10_000
+
 export class Generation {
   readonly credentials: IceCredentials
   /** Of our password: for requests to us and their answers. */
   readonly localKey: IntegrityKey
   remote: IceDescription | undefined
+  /** When that was told. */
+  describedAt: Instant | undefined
   /** Of the peer's password; undefined as long as `remote` is. */
   remoteKey: IntegrityKey | undefined
   readonly set: ChecklistSet
@@ -42,6 +47,8 @@ export class Generation {
   components: readonly Component[]
   readonly locals: LocalCandidate[] = []
   readonly remotes: RemoteCandidate[] = []
+  /** What the peer has been told of ours with these credentials. */
+  told = new Set<string>()
   /** The candidate that packets on a socket, or a connection, leave from and arrive at. */
   readonly bases = new Map<SocketId, LocalCandidate>()
   /** Pairs by socket and remote address. */
@@ -55,6 +62,7 @@ export class Generation {
   hasAllRemotes = false
   /** RFC 8863: until then no checklist fails; undefined before the peer's credentials are there. */
   patienceUntil: Instant | undefined
+  wasCompleted = false
   /** Why it has failed; undefined while it has not. */
   failure: string | undefined
   readonly #session: Session
@@ -71,8 +79,9 @@ export class Generation {
     this.components = this.set.lists.flatMap((list) => list.components)
   }
 
-  setRemote(remote: IceDescription, patienceUntil: Instant): void {
+  setRemote(remote: IceDescription, patienceUntil: Instant, now: Instant): void {
     this.remote = remote
+    this.describedAt = now
     this.remoteKey = { algorithm: 'sha1', key: shortTermKey(remote.pwd) }
     this.patienceUntil = patienceUntil
   }
@@ -112,6 +121,16 @@ export class Generation {
   /** Everything that is to be selected is. */
   get isCompleted(): boolean {
     return this.set.lists.every((list) => list.state === 'completed')
+  }
+
+  /** It has been completed once, has failed, or goes on for too long. */
+  isOver(now: Instant): boolean {
+    if (this.wasCompleted || this.failure !== undefined) return true
+    return this.describedAt !== undefined && now - this.describedAt > crossingMs
+  }
+
+  isOfPeer({ ufrag, pwd }: IceCredentials): boolean {
+    return this.remote?.ufrag === ufrag && this.remote.pwd === pwd
   }
 
   /** Data may flow on every component. */

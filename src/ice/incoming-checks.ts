@@ -106,8 +106,12 @@ export class IncomingChecks {
   #acceptNomination(pair: CandidatePair, nomination: number, now: Instant): void {
     if (this.#session.role !== 'controlled' || pair.isConsentLost) return
     pair.nomination = Math.max(pair.nomination, nomination)
-    if (pair.isValid) this.#selection.nominated(pair, nomination, now)
-    else pair.nominateOnSuccess = true
+    if (this.#consent.isFresh(pair, now)) this.#selection.nominated(pair, nomination, now)
+    else {
+      pair.nominateOnSuccess = true
+      // A pair that has rested for long proves itself again before data goes there.
+      if (pair.isValid) this.#generation.listOf(pair).enqueue(pair)
+    }
   }
 
   /** RFC 8445 §7.3.2: a lite agent takes the peer's word for it. */

@@ -1,7 +1,7 @@
 /** A generation with what works on it: checks, nomination and consent, and how one leads to another. */
 
 import type { Datagram, SocketId } from '../core/sans-io.ts'
-import { earliest, type Instant, later } from '../core/time.ts'
+import { earliest, type Instant, instant, later } from '../core/time.ts'
 import type { CandidatePair, PairFailure } from './candidate-pair.ts'
 import { CheckResults } from './check-results.ts'
 import { Checker } from './checker.ts'
@@ -75,6 +75,7 @@ export class LiveGeneration {
     if (this.generation.hasNewPairs) this.#prune(now)
     this.selection.update(now)
     this.consent.update(now)
+    if (this.generation.isCompleted) this.generation.wasCompleted = true
     this.#judge(now)
   }
 
@@ -218,8 +219,11 @@ export class LiveGeneration {
     if (generation.failure !== undefined || generation.hasPaths) return undefined
     const { patienceUntil } = generation
     const lostAt = this.#lostAt()
-    if (lostAt !== undefined) return later(lostAt, this.#session.options.consentExpiryMs)
-    return this.#isPatienceOver ? undefined : patienceUntil
+    if (lostAt === undefined || patienceUntil === undefined) {
+      return this.#isPatienceOver ? undefined : patienceUntil
+    }
+    const givenUpAt = later(lostAt, this.#session.options.consentExpiryMs)
+    return instant(Math.max(givenUpAt, patienceUntil))
   }
 
   #isPatienceOver = false

@@ -41,7 +41,8 @@ export class RemoteCandidates {
   ): RemoteCandidateVerdict {
     const { remote } = newest
     if (remote === undefined || (candidate.ufrag !== undefined && candidate.ufrag !== remote.ufrag)) {
-      if (candidate.ufrag !== undefined && isOld(candidate.ufrag))
+      // Until the peer has answered a restart, it may still do so with credentials that it had before.
+      if (remote !== undefined && candidate.ufrag !== undefined && isOld(candidate.ufrag))
         return this.#ignore(candidate, 'old-generation')
       if (this.#early.length >= maxCandidates) return this.#ignore(candidate, 'too-many')
       this.#early.push({ candidate, stream, generation: undefined })
@@ -55,6 +56,20 @@ export class RemoteCandidates {
     const { address } = candidate
     if (address instanceof TransportAddress) return this.#put(candidate, address, undefined, stream, newest)
     return this.#resolve(address.name, { candidate, stream, generation: newest })
+  }
+
+  /** What the peer has told for one generation is good for another one, where its credentials are the same. */
+  adopt(from: Generation, to: Generation): void {
+    for (const remote of from.remotes) {
+      if (remote.type !== 'prflx') this.#put(remote, remote.address, remote.name, remote.stream, to)
+    }
+    for (const [name, others] of this.#unresolved) {
+      const moved = others.map((waiting) =>
+        waiting.generation === from ? { ...waiting, generation: to } : waiting,
+      )
+      this.#unresolved.set(name, moved)
+    }
+    if (from.hasAllRemotes) to.endOfRemotes()
   }
 
   /** The credentials are there: candidates that waited for them. */

@@ -74,10 +74,11 @@ export class Selection {
     if (component === undefined) return
     pair.isNominated = true
     pair.nominatedAt ??= now
+    pair.claimedAt = now
     pair.nomination = Math.max(pair.nomination, value)
     const previous = component.selected
     if (previous === pair) return
-    if (previous !== undefined && !this.#replaces(pair, previous, component)) {
+    if (previous !== undefined && !this.#replaces(pair, previous, component, now)) {
       // An earlier choice that has been taken back, and whose check comes through only now.
       if (this.#generation.canRenominate) pair.isNominated = false
       return
@@ -114,10 +115,13 @@ export class Selection {
    * Renominations go by their value. Of several nominations by a peer that is aggressive the best pair counts (RFC 8445
    * §8.1.1), and of equals the later one, for a NAT may have given the peer a new address.
    */
-  #replaces(pair: CandidatePair, selected: CandidatePair, component: Component): boolean {
+  #replaces(pair: CandidatePair, selected: CandidatePair, component: Component, now: Instant): boolean {
     if (pair.nomination !== selected.nomination) return pair.nomination > selected.nomination
     if (this.#session.role === 'controlling' && !this.#session.options.lite) return true
-    return component.isSilent || comparePriority(pair.priority, selected.priority) >= 0
+    if (component.isSilent || comparePriority(pair.priority, selected.priority) >= 0) return true
+    // Interop: who controls says USE-CANDIDATE again and again of what it uses. Of this one it has not for long.
+    const { claimedAt } = selected
+    return claimedAt !== undefined && now - claimedAt > this.#session.options.disconnectedMs
   }
 
   #considerNomination(component: Component, now: Instant): void {
@@ -125,11 +129,11 @@ export class Selection {
     if (sending === undefined && !this.#generation.listOf(component).pairs.some((pair) => pair.isValid))
       return
     const view = this.view(component, now)
-    const current = view.pairs.find((pair) => pair.isNominating)
+    const current = view.pairs.filter((pair) => pair.isNominating)
     // A nomination on its way is waited for, unless its path has died and another one lives.
-    if (current !== undefined) {
-      if (!component.isSilent || sending !== current) return
-      const other = view.pairs.find((pair) => pair !== current && this.#isAlive(pair, now))
+    if (current.length > 0) {
+      if (!component.isSilent || current.some((pair) => this.#isAlive(pair, now))) return
+      const other = view.pairs.find((pair) => !pair.isNominating && this.#isAlive(pair, now))
       if (other !== undefined) this.#nominate(other)
       return
     }
@@ -147,7 +151,9 @@ export class Selection {
     const list = this.#generation.listOf(component)
     if (!list.pairs.some((pair) => pair !== selected && pair.isValid)) return
     const view = this.view(component, now)
-    if (view.pairs.some((pair) => pair.isNominating && !component.isSilent)) return
+    // One nomination after the other, unless its path has died too.
+    if (view.pairs.some((pair) => pair.isNominating && (!component.isSilent || this.#isAlive(pair, now))))
+      return
     const { policy } = this.#session.options
     for (const other of view.pairs) {
       if (other === selected || other.isNominating || !this.#isAlive(other, now)) continue

@@ -12,7 +12,13 @@ import { SoloIce } from '../support/ice-solo.ts'
 const address = TransportAddress.parse('192.0.2.1:1')
 
 /** A pair in the cell of a stream (row) and a foundation (column). */
-function pair(stream: number, foundation: string, priority = 1000, component = 1): CandidatePair {
+function pair(
+  stream: number,
+  foundation: string,
+  priority = 1000,
+  component = 1,
+  seen?: TransportAddress,
+): CandidatePair {
   const common = { component, protocol: 'udp', type: 'host', address, stream, priority } as const
   const local: LocalCandidate = {
     ...common,
@@ -22,7 +28,12 @@ function pair(stream: number, foundation: string, priority = 1000, component = 1
     base: address,
     checkPriority: 1,
   }
-  const remote: RemoteCandidate = { ...common, id: 'r', foundation: 'x' }
+  const remote: RemoteCandidate = {
+    ...common,
+    id: 'r',
+    foundation: 'x',
+    ...(seen && { type: 'srflx', address: seen }),
+  }
   return new CandidatePair('p', local, remote, 'controlling')
 }
 
@@ -101,6 +112,32 @@ describe('a pair that comes later (RFC 8838 §12)', () => {
     const set = begun()
     expect(set.stateOfNew(pair(1, 'f3', 1), set.lists[1]!)).toBe('frozen')
     expect(set.stateOfNew(pair(0, 'f1', 1), set.lists[0]!)).toBe('frozen')
+  })
+})
+
+describe('two reflexive addresses of one foundation', () => {
+  const seen = [1, 2].map((port) => TransportAddress.of('198.51.100.1', port))
+
+  it('are both checked, for one is what a NAT has made of the other', () => {
+    const list = new Checklist(0, 2)
+    list.insert(pair(0, 'f', 2000, 1, seen[0]))
+    const set = new ChecklistSet([list])
+    set.begin()
+    expect(set.stateOfNew(pair(0, 'f', 1000, 1, seen[1]), list)).toBe('waiting')
+    expect(set.stateOfNew(pair(0, 'f', 1000, 2, seen[1]), list)).toBe('frozen')
+  })
+
+  it('wait both where another stream is first', () => {
+    const lists = [0, 1].map((stream) => {
+      const list = new Checklist(stream, 1)
+      for (const [i, address] of seen.entries()) list.insert(pair(stream, 'f', 2000 - i, 1, address))
+      return list
+    })
+    new ChecklistSet(lists).begin()
+    expect(lists.map(({ pairs }) => pairs.map(({ state }) => state))).toEqual([
+      ['waiting', 'waiting'],
+      ['frozen', 'frozen'],
+    ])
   })
 })
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import { IceHarness, pathOf } from '../support/ice-harness.ts'
-import { checkOf } from '../support/ice-messages.ts'
+import { checkOf, peerCredentials } from '../support/ice-messages.ts'
 import { decoded, peerAddress, SoloIce } from '../support/ice-solo.ts'
 
 /** Both sides restart, and tell each other, with the given delay between the two. */
@@ -174,6 +174,21 @@ describe('a restart', () => {
     expect(net.runUntil(() => net.isCompleted, 1000)).toBe(true)
   })
 
+  it('of a peer whose session has failed, as ours has, makes us tell all again', () => {
+    const net = new IceHarness().connected()
+    net.lose = () => true
+    expect(net.runUntil(() => net.a.agent.state === 'failed' && net.b.agent.state === 'failed')).toBe(true)
+    net.lose = () => false
+    net.b.agent.restart(net.now)
+    net.drain(net.b)
+    const before = net.a.agent.localDescription
+    expect(net.a.agent.setRemoteDescription(net.b.agent.localDescription, net.now)).toBe('restarted')
+    expect(net.a.agent.localDescription.ufrag).not.toBe(before.ufrag)
+    net.drain(net.a)
+    net.signalBoth()
+    expect(net.runUntil(() => net.isCompleted, 1000)).toBe(true)
+  })
+
   it('while the session is still connecting takes its place', () => {
     const net = new IceHarness()
     net.addHost(net.a, '192.0.2.1:5000')
@@ -231,10 +246,20 @@ describe('after a restart of ours', () => {
     expect(solo.addRemote(peerAddress, '1 1 udp 2130706431 HOST PORT typ host ufrag newfrag')).toBe(
       'buffered',
     )
-    expect(solo.addRemote(peerAddress, '1 1 udp 2130706431 HOST PORT typ host ufrag peerfrag')).toBe(
-      'old-generation',
+    expect(solo.addRemote(peerAddress, '2 1 udp 2130706431 HOST PORT typ host ufrag peerfrag')).toBe(
+      'buffered',
     )
+    solo.takeOutputs()
     solo.describe({ ufrag: 'newfrag', pwd: 'y'.repeat(22) })
+    expect(solo.agent.pairs()).toHaveLength(1)
+    expect(solo.takeOutputs()).toContainEqual(
+      expect.objectContaining({ type: 'remote-candidate-ignored', reason: 'old-generation' }),
+    )
+  })
+
+  it('what the peer has told counts again where it answers with the credentials that it had', () => {
+    const { solo } = restarted()
+    solo.describe({ ufrag: 'peerfrag', pwd: peerCredentials.pwd })
     expect(solo.agent.pairs()).toHaveLength(1)
   })
 
