@@ -15,7 +15,27 @@ const missing = missingPrograms(
   'apt-get install coturn',
 )
 
-describe.skipIf(missing.length > 0)('coturn client programs through turnpike', () => {
+/** The best driver that there is here, and the one that is everywhere; one worker, and clients of several. */
+const servers: [string, string[]][] = [
+  ['turnpike', []],
+  ['turnpike with four workers', ['--workers', '4']],
+  ['turnpike over dgram with two workers', ['--io', 'dgram', '--workers', '2']],
+]
+
+/** Where several engines have to do with one session. */
+const betweenClients: [string, string[]][] = [
+  ['client to client by channels', ['-X', '-c', '-y', '-m', '4', '-l', '170', '-z', '15']],
+  ['client to client by send indications', ['-X', '-c', '-y', '-s', '-m', '4', '-l', '170', '-z', '15']],
+  ['an even port and the next one, for RTCP', ['-X']],
+]
+const otherModes: [string, string[]][] = [
+  ['channels', ['-X', '-c']],
+  ['send indications', ['-X', '-c', '-s']],
+  ['no family asked for', ['-c']],
+  ['extra requests', ['-X', '-c', '-G']],
+]
+
+describe.skipIf(missing.length > 0).each(servers)('coturn client programs through %s', (_server, more) => {
   let server: Child & { port: number }
   let peer: Child & { port: number }
 
@@ -23,7 +43,7 @@ describe.skipIf(missing.length > 0)('coturn client programs through turnpike', (
     peer = await startPeer()
     server = await startTurnpike([
       ...['--user', 'u:p', '--allow-peer', '127.0.0.0/8', '--allow-legacy-channels'],
-      ...['--unauthenticated-rate', '0'],
+      ...['--unauthenticated-rate', '0', ...more],
     ])
   })
 
@@ -50,16 +70,7 @@ describe.skipIf(missing.length > 0)('coturn client programs through turnpike', (
     return withoutCollision(() => client(flags))
   }
 
-  const modes: [string, string[]][] = [
-    ['channels', ['-X', '-c']],
-    ['send indications', ['-X', '-c', '-s']],
-    ['client to client by channels', ['-X', '-c', '-y', '-m', '4', '-l', '170', '-z', '15']],
-    ['client to client by send indications', ['-X', '-c', '-y', '-s', '-m', '4', '-l', '170', '-z', '15']],
-    ['no family asked for', ['-c']],
-    ['extra requests', ['-X', '-c', '-G']],
-    ['an even port and the next one, for RTCP', ['-X']],
-  ]
-  it.concurrent.each(modes)(
+  it.concurrent.each(more.length === 0 ? [...betweenClients, ...otherModes] : betweenClients)(
     'relays without loss: %s',
     async (_name, flags) => {
       const { code, output } = await clientWithoutCollision(flags)
@@ -68,6 +79,9 @@ describe.skipIf(missing.length > 0)('coturn client programs through turnpike', (
     },
     240_000,
   )
+
+  // The rest is of one client and one engine.
+  if (more.length > 0) return
 
   // The client closes its sockets in the middle, when it has packets to make up for: its losses are its own.
   it.concurrent('serves a client that disconnects at random to its end', async () => {
