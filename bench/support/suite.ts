@@ -14,11 +14,11 @@ export interface Figure {
   readonly marginPercent: number
 }
 
-/** Measures each case in turn, in this process, and says each result as it comes. */
-export async function measure(cases: readonly Case[]): Promise<Figure[]> {
+/** Measures each case in turn, in this process, for about so long, and says each result as it comes. */
+export async function measure(cases: readonly Case[], seconds = 5): Promise<Figure[]> {
   const figures: Figure[] = []
   for (const { name, run } of cases) {
-    const figure = await measureOne(name, run)
+    const figure = await measureOne(name, run, seconds)
     figures.push(figure)
     process.stderr.write(`${figure.name.padEnd(58)} ${format(figure)}\n`)
   }
@@ -29,10 +29,11 @@ export function format({ nanoseconds, marginPercent }: Figure): string {
   return `${nanoseconds.toFixed(0)} ns ±${marginPercent.toFixed(1)} %`
 }
 
-function measureOne(name: string, run: () => unknown): Promise<Figure> {
+function measureOne(name: string, run: () => unknown, maxTime: number): Promise<Figure> {
   return new Promise((resolve, reject) => {
     new Benchmark(name, run, {
       async: true,
+      maxTime,
       onComplete: ({ target }: { target: Benchmark }) => {
         // The package keeps what a case throws to itself.
         if (target.error !== undefined) reject(target.error)
