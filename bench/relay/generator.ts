@@ -1,7 +1,7 @@
 /** The load as a process of its own, so that it can be pinned to the other core: one scenario as JSON in, figures out. */
 
 import { TransportAddress } from '../../src/core/transport-address.ts'
-import { Flows, type TrafficOptions } from '../support/flows.ts'
+import { Flows } from '../support/flows.ts'
 import { password, user } from '../support/servers.ts'
 import type { Load } from './scenarios.ts'
 
@@ -12,18 +12,21 @@ const flows = new Flows({
   password,
   flows: load.flows,
   payload: load.payload,
+  isDirect: load.isDirect === true,
 })
 const tell = (event: string, fields: object) =>
   process.stdout.write(`${JSON.stringify({ event, ...fields })}\n`)
 const setUpSeconds = flows.setUp()
 tell('set-up', { seconds: setUpSeconds })
-const traffic: TrafficOptions = { ...load }
-// The first half second is not counted: compilers and caches settle.
-if (load.seconds > 0) flows.run({ ...traffic, seconds: 0.5 })
+// The beginning is not counted: compilers and caches settle, for so many packets at least where the machine is slow.
+const { packets: _, ...warmUp } = load
+for (let attempt = 0, packets = 0; attempt < 5 && packets < 40_000; attempt++) {
+  packets += flows.run({ ...warmUp, seconds: 0.4 }).received
+  if (load.rate > 0 && attempt === 1) break
+}
 tell('begin', {})
 await waitForLine()
-const result = load.seconds > 0 ? flows.run(traffic) : { sent: 0, received: 0, seconds: 0, p50: 0, p99: 0 }
-tell('result', result)
+tell('result', flows.run(load))
 flows.release()
 flows.close()
 

@@ -9,6 +9,7 @@ export interface Sample {
   /** Packets that arrived at the far end, per second of the server's processor time. */
   readonly packetsPerCpuSecond: number
   readonly packetsPerSecond: number
+  readonly packets: number
   /** Of what was sent, 0 to 1. */
   readonly delivered: number
   /** Microseconds. */
@@ -17,9 +18,20 @@ export interface Sample {
   readonly setUpsPerSecond: number
   /** Resident memory that the allocations have cost, per allocation. */
   readonly bytesPerAllocation: number
+  /** Of the two busiest threads' processor time, what the busier one has used. */
+  readonly busierShare: number
 }
 
+export const serverCore = 0
 const generatorCore = 1
+
+interface Result {
+  readonly sent: number
+  readonly received: number
+  readonly seconds: number
+  readonly p50: number
+  readonly p99: number
+}
 
 export async function measure(start: () => Promise<PinnedServer>, load: Load): Promise<Sample> {
   const server = await start()
@@ -30,42 +42,78 @@ export async function measure(start: () => Promise<PinnedServer>, load: Load): P
   }
 }
 
-async function loadServer(server: PinnedServer, load: Load): Promise<Sample> {
+/** What the generator's own sockets take, without a server between them. */
+export async function measureDirect(load: Load): Promise<Pick<Result, 'p50' | 'p99'>> {
+  return generate(9, { ...load, isDirect: true }, { ready: () => {}, begin: () => {}, end: () => {} })
+}
+
+export async function loadServer(server: PinnedServer, load: Load, onBegin = () => {}): Promise<Sample> {
   const before = server.residentBytes()
-  const script = new URL('generator.ts', import.meta.url).pathname
-  const parameters = JSON.stringify({ port: server.address.port, load })
-  const quiet = '--disable-warning=ExperimentalWarning'
-  const child = spawn('taskset', ['-c', `${generatorCore}`, process.execPath, quiet, script, parameters], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
   let setUpSeconds = 0
   let memory = 0
   let cpuBefore = 0
-  let result: { sent: number; received: number; seconds: number; p50: number; p99: number } | undefined
+  let threadsBefore: ReadonlyMap<string, number> = new Map()
   let cpu = 0
-  for await (const line of createInterface(child.stdout!)) {
-    const { event, ...fields } = JSON.parse(line)
-    if (event === 'set-up') {
-      setUpSeconds = fields.seconds
+  let threads: readonly number[] = []
+  const result = await generate(server.address.port, load, {
+    ready: (seconds) => {
+      setUpSeconds = seconds
       memory = server.residentBytes()
-    } else if (event === 'begin') {
+    },
+    begin: () => {
+      threadsBefore = server.threadSeconds()
+      onBegin()
       cpuBefore = server.cpuSeconds()
-      child.stdin!.write('\n')
-    } else if (event === 'result') {
+    },
+    end: () => {
       cpu = server.cpuSeconds() - cpuBefore
-      result = fields
-    }
-  }
-  if (result === undefined) throw new Error(`${server.name}: the load has ended without a result`)
+      threads = busiest(server.threadSeconds(), threadsBefore)
+    },
+  })
   return {
     packetsPerCpuSecond: result.received / cpu,
     packetsPerSecond: result.received / result.seconds,
+    packets: result.received,
     delivered: result.received / result.sent,
     p50: result.p50,
     p99: result.p99,
     setUpsPerSecond: load.flows / setUpSeconds,
     bytesPerAllocation: (memory - before) / load.flows,
+    busierShare: threads[0]! / (threads[0]! + threads[1]!),
   }
+}
+
+/** Seconds between two looks, the busiest thread first. */
+function busiest(after: ReadonlyMap<string, number>, before: ReadonlyMap<string, number>): number[] {
+  return [...after].map(([thread, seconds]) => seconds - (before.get(thread) ?? 0)).sort((x, y) => y - x)
+}
+
+async function generate(
+  port: number,
+  load: Load,
+  on: { ready(setUpSeconds: number): void; begin(): void; end(): void },
+): Promise<Result> {
+  const script = new URL('generator.ts', import.meta.url).pathname
+  const quiet = '--disable-warning=ExperimentalWarning'
+  const child = spawn(
+    'taskset',
+    ['-c', `${generatorCore}`, process.execPath, quiet, script, JSON.stringify({ port, load })],
+    { stdio: ['pipe', 'pipe', 'inherit'] },
+  )
+  let result: Result | undefined
+  for await (const line of createInterface(child.stdout!)) {
+    const { event, ...fields } = JSON.parse(line)
+    if (event === 'set-up') on.ready(fields.seconds)
+    else if (event === 'begin') {
+      on.begin()
+      child.stdin!.write('\n')
+    } else if (event === 'result') {
+      on.end()
+      result = fields
+    }
+  }
+  if (result === undefined) throw new Error('the load has ended without a result')
+  return result
 }
 
 export function median(values: readonly number[]): number {

@@ -1,7 +1,8 @@
 /**
- * Flows through any TURN server on this machine, made by one process that spends little on each packet: all clients
- * share one socket and differ by their loopback address, all peers are one socket, and both are read and written in
- * batches. Every payload carries its flow, its number and the time it was sent.
+ * Flows through any TURN server on this machine, made by one process that spends little on each packet: all clients share
+ * one socket and differ by their loopback address, all peers are one socket, and both are read and written in batches.
+ * Every payload carries the time it was sent. It saturates from one core what `turnpike load` does not: that has a socket
+ * and a client of its own for each flow, as it takes for a server anywhere.
  */
 
 import { type MutableAddressWords, TransportAddress } from '../../src/core/transport-address.ts'
@@ -29,6 +30,8 @@ export interface FlowOptions {
   readonly password: string
   readonly flows: number
   readonly payload: number
+  /** Without a server: clients and peer send to each other. What is measured then is this machine. */
+  readonly isDirect?: boolean
 }
 
 export interface TrafficOptions {
@@ -91,7 +94,11 @@ export class Flows {
 
   /** Allocate and ChannelBind for every flow; the seconds that it took. */
   setUp(parallel = 32): number {
-    const { user, password } = this.#options
+    const { user, password, isDirect } = this.#options
+    if (isDirect === true) {
+      for (const flow of this.#flows) flow.relayed = flow.address.withPort(this.#client.local.port)
+      return 0
+    }
     const start = performance.now()
     let next = 0
     let done = 0
@@ -162,8 +169,10 @@ export class Flows {
   run(options: TrafficOptions): TrafficResult {
     const { direction, burst, seconds, rate, packets = Number.POSITIVE_INFINITY } = options
     const window = options.window ?? 1024
-    const { server, payload } = this.#options
-    const up = direction !== 'down' ? this.#client.prepare(batch, 4 + payload) : undefined
+    const { payload, isDirect = false } = this.#options
+    const server = isDirect ? this.#peer.local : this.#options.server
+    const headerBytes = isDirect ? 0 : 4
+    const up = direction !== 'down' ? this.#client.prepare(batch, headerBytes + payload) : undefined
     const down = direction !== 'up' ? this.#peer.prepare(batch, payload) : undefined
     const latencies = new Float64Array(1 << 20)
     let samples = 0
@@ -185,7 +194,7 @@ export class Flows {
       latencies[samples++ & (latencies.length - 1)] = performance.now() - read[0]!
     }
     const onPeer = (_source: MutableAddressWords, at: number) => onPacket(at)
-    const onClient = (_source: MutableAddressWords, at: number) => onPacket(at + 4)
+    const onClient = (_source: MutableAddressWords, at: number) => onPacket(at + headerBytes)
     const end = start + seconds * 1000
     let now = start
     let isUp = up !== undefined
@@ -205,10 +214,12 @@ export class Flows {
           const at = out.payload(i)
           let offset = at
           if (isUp) {
-            bytes[offset++] = channel >> 8
-            bytes[offset++] = channel & 255
-            bytes[offset++] = payload >> 8
-            bytes[offset++] = payload & 255
+            if (!isDirect) {
+              bytes[offset++] = channel >> 8
+              bytes[offset++] = channel & 255
+              bytes[offset++] = payload >> 8
+              bytes[offset++] = payload & 255
+            }
             out.address(i, server, flow.address)
           } else out.address(i, flow.relayed!, undefined)
           for (let k = 0; k < 8; k++) bytes[offset + k] = stampBytes[k]!
@@ -230,6 +241,7 @@ export class Flows {
 
   /** Refresh with lifetime 0 for every flow, unanswered. */
   release(): void {
+    if (this.#options.isDirect === true) return
     for (const flow of this.#flows) {
       const bytes = encodeMessage(
         {

@@ -3,10 +3,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { TransportAddress } from '../../src/core/transport-address.ts'
+import { ServerProcess } from '../../src/load/server-process.ts'
 
 export const user = 'bench'
 export const password = 'secret'
@@ -17,11 +18,13 @@ export interface PinnedServer {
   readonly address: TransportAddress
   /** Seconds of processor time, user and system, all threads. */
   cpuSeconds(): number
+  /** The same of each thread, by its number. */
+  threadSeconds(): ReadonlyMap<string, number>
   residentBytes(): number
+  /** What it has written to stdout, where that is kept. */
+  output(): string
   stop(): Promise<void>
 }
-
-const ticksPerSecond = 100
 
 export async function startTurnpikeServer(
   core: number | string,
@@ -37,7 +40,7 @@ export async function startTurnpikeServer(
       ...['--allow-peer', '127.0.0.0/8', '--unauthenticated-rate', '0', '--log-level', 'warn'],
       ...['--relay-ports', '20000-60000', ...flags],
     ],
-    { stdio: ['ignore', 'pipe', 'inherit'] },
+    { stdio: ['ignore', 'pipe', 'ignore'] },
   )
   await waitFor(child, /"event":"listening"/)
   return pinned(`turnpike ${flags.join(' ')}`.trim(), child, port, () => {})
@@ -73,16 +76,20 @@ export async function startRival(core: number | string): Promise<PinnedServer> {
 /** A child process of one server, as the benchmarks see it. */
 export function pinned(name: string, child: ChildProcess, port: number, cleanUp: () => void): PinnedServer {
   const pid = child.pid!
+  const found = ServerProcess.find(pid)
+  if (typeof found === 'string') throw new Error(`${name}: ${found}`)
+  let output = ''
+  child.stdout?.on('data', (chunk) => {
+    output += chunk
+  })
   return {
     name,
     pid,
     address: TransportAddress.of('127.0.0.1', port),
-    cpuSeconds: () => {
-      const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]!.split(' ')
-      return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
-    },
-    residentBytes: () =>
-      Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))![1]) * 1024,
+    cpuSeconds: () => found.cpuSeconds() ?? Number.NaN,
+    threadSeconds: () => found.threadSeconds(),
+    residentBytes: () => found.residentBytes() ?? Number.NaN,
+    output: () => output,
     stop: async () => {
       const ended = once(child, 'exit')
       child.kill('SIGTERM')

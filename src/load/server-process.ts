@@ -23,6 +23,11 @@ export class ServerProcess {
     return this.#read(() => this.#scheduledSeconds() ?? this.#tickedSeconds())
   }
 
+  /** The same of each thread that there is, by its number; empty where that is not known. */
+  threadSeconds(): ReadonlyMap<string, number> {
+    return this.#read(() => this.#threads()) ?? new Map()
+  }
+
   residentBytes(): number | undefined {
     return this.#read(() => {
       const [, kilobytes] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8')) ?? []
@@ -30,14 +35,20 @@ export class ServerProcess {
     })
   }
 
-  /** In nanoseconds, where the scheduler keeps them. What ended threads have used is not in it. */
   #scheduledSeconds(): number | undefined {
-    let nanoseconds = 0
-    for (const task of readdirSync(`/proc/${this.pid}/task`)) {
-      const [used] = readFileSync(`/proc/${this.pid}/task/${task}/schedstat`, 'utf8').split(' ')
-      nanoseconds += Number(used)
-    }
-    return nanoseconds > 0 ? nanoseconds / 1e9 : undefined
+    const seconds = [...this.#threads().values()].reduce((sum, used) => sum + used, 0)
+    return seconds > 0 ? seconds : undefined
+  }
+
+  /** To the nanosecond, where the scheduler keeps it. What ended threads have used is not in it. */
+  #threads(): Map<string, number> {
+    const folder = `/proc/${this.pid}/task`
+    return new Map(
+      readdirSync(folder).map((task) => {
+        const [nanoseconds] = readFileSync(`${folder}/${task}/schedstat`, 'utf8').split(' ')
+        return [task, Number(nanoseconds) / 1e9]
+      }),
+    )
   }
 
   #tickedSeconds(): number {
