@@ -1,6 +1,7 @@
 /** The screen of `turnpike check`: does it relay, by which ways, what the way looks like, what is wrong and the cure. */
 
 import type { CheckReport, StepName, TransportReport } from '../probe/check/report.ts'
+import type { Figure } from './html/figure.ts'
 import type { Block, Cell, Fact } from './screen/blocks.ts'
 
 export interface CheckScreenOptions {
@@ -126,27 +127,79 @@ function echoOf({ echo }: TransportReport): string {
 function drawing(named: readonly TransportReport[]): Block[] {
   const one = named.find(({ ok }) => ok === true) ?? named[0]
   if (one === undefined) return []
+  const figures: Block[] = [{ type: 'drawing', lines: [], figure: timelineOf(one) }]
+  return [{ type: 'drawing', lines: linesOf(one), figure: routeOf(one) }, ...figures]
+}
+
+function linesOf(one: TransportReport): string[] {
   const { steps, relayed, echo } = one
   const failed = steps.find(({ ok }) => ok === false)
   const wire = ` ──${placeOf(one)}──`
   const host = hostOf(one.uri)
   const relay = relayed.IPv4 ?? relayed.IPv6
   if (relay === null) {
-    const isSilent = failed !== undefined && ['resolve', 'connect', 'challenge'].includes(failed.step)
-    const mark = isSilent ? '✗' : '▶'
-    const line = `you${wire}${mark} ${host}${isSilent ? '' : ' ──✗ no relay'}`
-    return [{ type: 'drawing', lines: [line] }]
+    const isSilent = isBefore(failed?.step)
+    return [`you${wire}${isSilent ? '✗' : '▶'} ${host}${isSilent ? '' : ' ──✗ no relay'}`]
   }
-  const behind = echo?.by === 'socket' ? 'a socket of yours' : 'a second relay'
   const arrow = echo !== null && echo.received > 0 ? '▶' : '✗'
-  const line = `you${wire}▶ ${host} ──▶ ${relay} ──${arrow} ${behind}`
-  if (arrow === '✗') return [{ type: 'drawing', lines: [line] }]
+  const line = `you${wire}▶ ${host} ──▶ ${relay} ──${arrow} ${behindOf(one)}`
+  if (arrow === '✗') return [line]
   const width = [...line].length
   const said = ` ${echo!.p50Ms!.toFixed(1)} ms `
   const run = width - 3 - [...said].length
   const left = Math.max(2, Math.floor(run / 2))
   const back = `└${'─'.repeat(left)}${said}${'─'.repeat(Math.max(2, run - left) + 2)}┘`
-  return [{ type: 'drawing', lines: [`${line} ┐`, ` ▲${' '.repeat(width - 1)}│`, ` ${back}`] }]
+  return [`${line} ┐`, ` ▲${' '.repeat(width - 1)}│`, ` ${back}`]
+}
+
+/** Whether it failed before the server had said anything. */
+function isBefore(step: StepName | undefined): boolean {
+  return step === 'resolve' || step === 'connect' || step === 'challenge'
+}
+
+function behindOf({ echo }: TransportReport): string {
+  return echo?.by === 'socket' ? 'a socket of yours' : 'a second relay'
+}
+
+function routeOf(one: TransportReport): Figure {
+  const { steps, relayed, echo } = one
+  const failed = steps.find(({ ok }) => ok === false)
+  const relay = relayed.IPv4 ?? relayed.IPv6
+  const isSilent = relay === null && isBefore(failed?.step)
+  const came = echo !== null && echo.received > 0
+  return {
+    kind: 'route',
+    stations: [
+      { title: 'you', detail: '' },
+      { title: hostOf(one.uri), detail: one.software ?? '' },
+      { title: relay ?? 'no relay', detail: relay === null ? '' : 'relayed address' },
+      { title: behindOf(one), detail: '' },
+    ],
+    links: [
+      { label: placeOf(one), mark: isSilent ? 'failed' : 'ok' },
+      { label: 'allocate', mark: isSilent ? 'unknown' : relay === null ? 'failed' : 'ok' },
+      { label: 'relay', mark: relay === null ? 'unknown' : came ? 'ok' : 'failed' },
+    ],
+    back: came ? `${echo.p50Ms!.toFixed(1)} ms, ${echo.received} of ${echo.sent} back` : undefined,
+  }
+}
+
+function timelineOf(one: TransportReport): Figure {
+  let startMs = 0
+  const rows = one.steps
+    .filter(({ ms }) => ms !== null)
+    .map(({ step, ms, ok, detail }) => {
+      const row = {
+        label: step,
+        startMs,
+        endMs: startMs + ms!,
+        mark: ok === null ? ('unknown' as const) : ok ? ('ok' as const) : ('failed' as const),
+        text: ok === true ? `${ms!.toFixed(1)} ms` : (detail ?? ''),
+      }
+      startMs = row.endMs
+      return row
+    })
+  return { kind: 'timeline', rows }
 }
 
 function hostOf(uri: string): string {

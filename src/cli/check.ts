@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
+import { anonymizedCheck } from '../probe/anonymize.ts'
 import { type CheckReport, isAbsence, isRefusal } from '../probe/check/report.ts'
 import type { ServerUri } from '../stun/uri.ts'
 import { nagiosOf, prometheusOf } from './check-monitoring.ts'
@@ -10,6 +11,7 @@ import { checkScreen } from './check-screen.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
 import { interruptible } from './interrupt.ts'
 import { addLoginFlags, type LoginFlags, loginOf } from './login-flags.ts'
+import { addOutputFlags, type OutputFlags, show } from './output.ts'
 import { integerBetween } from './parse-options.ts'
 import { parseTurnUri, severalUris } from './parse-uris.ts'
 import {
@@ -23,13 +25,11 @@ import {
   type Threshold,
 } from './requirements.ts'
 import { progressOn } from './screen/progress.ts'
-import { render } from './screen/render.ts'
-import { terminalOf } from './screen/terminal.ts'
 import { version } from './version.ts'
 
 const thresholds: readonly Threshold[] = ['rtt', 'loss', 'cert']
 
-interface CheckFlags extends LoginFlags {
+interface CheckFlags extends LoginFlags, OutputFlags {
   readonly exact?: boolean
   readonly ca?: string
   readonly count: number
@@ -38,11 +38,6 @@ interface CheckFlags extends LoginFlags {
   readonly require?: readonly Requirement<CheckRequirement>[]
   readonly nagios?: boolean
   readonly prometheus?: boolean
-  readonly json?: boolean
-  readonly anonymize?: boolean
-  readonly verbose?: boolean
-  readonly plain?: boolean
-  readonly color?: boolean
 }
 
 export function checkCommand(end: End): Command {
@@ -52,7 +47,7 @@ export function checkCommand(end: End): Command {
     severalUris(parseTurnUri),
   )
   addLoginFlags(command)
-  return command
+  command
     .option('--exact', 'what the URIs say and nothing besides: no other transport, no usual port')
     .option('--ca <file>', 'trust the authority in this file (PEM) instead of those of the system')
     .option('--count <n>', 'packets of the echo', integerBetween(1, 1000, 'packets'), 20)
@@ -72,11 +67,7 @@ export function checkCommand(end: End): Command {
     .addOption(
       new Option('--prometheus', 'metrics in text format, as for a textfile collector').conflicts('json'),
     )
-    .option('--json', 'the whole report (docs/schemas/check-1.schema.json)')
-    .option('--anonymize', 'hide addresses and names, for reports in public')
-    .option('-v, --verbose', 'every step')
-    .option('--plain', 'one record a line')
-    .option('--no-color', 'no colours')
+  return addOutputFlags(command, { schema: 'check-1', verbose: 'every step', hasPage: true })
     .addHelpText(
       'after',
       `
@@ -120,20 +111,15 @@ async function runCheck(uris: readonly ServerUri[], flags: CheckFlags): Promise<
       process.stdout.write(line)
       return code
     }
-    process.stdout.write(await textOf(report, flags))
+    await tell(report, flags)
     return signal.aborted ? exitCodes.interrupted : exitCodeOfCheck(report, flags.require ?? [])
   })
 }
 
-async function textOf(measured: CheckReport, flags: CheckFlags): Promise<string> {
-  const { anonymizedCheck } = await import('../probe/anonymize.ts')
+async function tell(measured: CheckReport, flags: CheckFlags): Promise<void> {
   const report = flags.anonymize === true ? anonymizedCheck(measured) : measured
-  if (flags.json === true) return `${JSON.stringify(report, null, 2)}\n`
-  if (flags.prometheus === true) return prometheusOf(report)
-  return render(
-    checkScreen(report, { verbose: flags.verbose === true }),
-    terminalOf(process.stdout, process.env, flags),
-  )
+  if (flags.prometheus === true) process.stdout.write(prometheusOf(report))
+  else await show(report, checkScreen(report, { verbose: flags.verbose === true }), flags)
 }
 
 function readAuthority(file: string): string {

@@ -1,6 +1,7 @@
 /** The screen of `turnpike ice`: how many candidates of which kind, each with its time, and what each server gave. */
 
 import type { CandidateReport, IceReport, IceServerReport } from '../probe/ice.ts'
+import type { Figure } from './html/figure.ts'
 import { wordsOf } from './reason-words.ts'
 import type { Block, Cell } from './screen/blocks.ts'
 
@@ -24,6 +25,7 @@ export function iceScreen(report: IceReport, { verbose }: { readonly verbose: bo
     ...(candidates.length === 0 ? [] : [candidateTable(candidates)]),
     ...(candidates.length === 0 || !verbose ? [] : [detailTable(candidates)]),
     ...(servers.length === 0 ? [] : [serverTable(servers)]),
+    { type: 'drawing', lines: [], figure: timelineOf(report) },
     { type: 'next', commands: nextOf(failed) },
   ]
 }
@@ -39,6 +41,22 @@ function summaryOf({ candidates, servers }: IceReport): string {
       ? 'No candidate at all.'
       : `${candidates.length} candidate${candidates.length === 1 ? '' : 's'}: ${kinds.join(', ')}.`
   return failed === 0 ? gathered : `${gathered} ${failed} of ${servers.length} servers failed.`
+}
+
+function timelineOf({ candidates, servers }: IceReport): Figure {
+  const came = candidates.map(({ type, address, ms, url }) => ({
+    label: `${type} ${address}`,
+    startMs: 0,
+    endMs: ms,
+    mark: 'ok' as const,
+    text: url ?? `${ms.toFixed(1)} ms`,
+  }))
+  const failed = servers.flatMap(({ url, error, ms }) =>
+    error === null
+      ? []
+      : [{ label: url, startMs: 0, endMs: ms ?? 0, mark: 'failed' as const, text: wordsOf(error) }],
+  )
+  return { kind: 'timeline', rows: [...came, ...failed] }
 }
 
 function candidateTable(candidates: readonly CandidateReport[]): Block {

@@ -7,21 +7,15 @@ import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
 import { iceScreen } from './ice-screen.ts'
 import { interruptible } from './interrupt.ts'
 import { addLoginFlags, type Login, type LoginFlags, loginOf } from './login-flags.ts'
+import { addOutputFlags, type OutputFlags, show } from './output.ts'
 import { parseAnyUri, severalUris } from './parse-uris.ts'
 import { progressOn } from './screen/progress.ts'
-import { render } from './screen/render.ts'
-import { terminalOf } from './screen/terminal.ts'
 import { version } from './version.ts'
 
-interface IceFlags extends LoginFlags {
+interface IceFlags extends LoginFlags, OutputFlags {
   readonly server?: readonly ServerUri[]
   readonly tcp?: boolean
   readonly loopback?: boolean
-  readonly json?: boolean
-  readonly anonymize?: boolean
-  readonly verbose?: boolean
-  readonly plain?: boolean
-  readonly color?: boolean
 }
 
 export function iceCommand(end: End): Command {
@@ -31,14 +25,14 @@ export function iceCommand(end: End): Command {
     severalUris(parseAnyUri),
   )
   addLoginFlags(command, ' at the TURN servers')
-  return command
+  command
     .option('--tcp', 'host candidates over TCP too (RFC 6544)')
     .option('--loopback', 'loopback addresses too, which ICE leaves out')
-    .option('--json', 'the whole report (docs/schemas/ice-1.schema.json)')
-    .option('--anonymize', 'hide addresses and names, for reports in public')
-    .option('-v, --verbose', 'priorities, foundations and related addresses')
-    .option('--plain', 'one record a line')
-    .option('--no-color', 'no colours')
+  return addOutputFlags(command, {
+    schema: 'ice-1',
+    verbose: 'priorities, foundations and related addresses',
+    hasPage: true,
+  })
     .addHelpText(
       'after',
       `
@@ -72,14 +66,7 @@ async function runIce(flags: IceFlags): Promise<ExitCode> {
     })
     progress.clear()
     const shown = flags.anonymize === true ? anonymizedIce(report) : report
-    process.stdout.write(
-      flags.json === true
-        ? `${JSON.stringify(shown, null, 2)}\n`
-        : render(
-            iceScreen(shown, { verbose: flags.verbose === true }),
-            terminalOf(process.stdout, process.env, flags),
-          ),
-    )
+    await show(shown, iceScreen(shown, { verbose: flags.verbose === true }), flags)
     return signal.aborted ? exitCodes.interrupted : exitCodeOfIce(report)
   })
 }

@@ -6,58 +6,54 @@ import type { Host } from '../core/host.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { Ladder, LifetimeReport } from '../probe/lifetime.ts'
 import type { ServerUri } from '../stun/uri.ts'
-import { type End, exitCodes } from './exit-codes.ts'
-import { parseStunUri } from './nat.ts'
+import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
+import { interruptible } from './interrupt.ts'
+import { addOutputFlags, type OutputFlags, show } from './output.ts'
 import { integerBetween } from './parse-options.ts'
+import { parseStunUri } from './parse-uris.ts'
 import type { Block, Cell } from './screen/blocks.ts'
 import { progressOn } from './screen/progress.ts'
-import { render } from './screen/render.ts'
-import { terminalOf } from './screen/terminal.ts'
 
-interface LifetimeFlags {
+interface LifetimeFlags extends OutputFlags {
   readonly longest: number
-  readonly json?: boolean
-  readonly plain?: boolean
-  readonly color?: boolean
 }
 
 export function lifetimeCommand(end: End): Command {
-  return new Command('lifetime')
+  const command = new Command('lifetime')
     .argument('<stun-uri>', 'a server that answers to RESPONSE-PORT (RFC 5780)', parseStunUri)
     .option('--longest <seconds>', 'the longest silence to try', integerBetween(10, 300, 'seconds'), 300)
-    .option('--json', 'the report as JSON')
-    .option('--plain', 'one record a line')
-    .option('--no-color', 'no colours')
-    .action(async (uri: ServerUri, flags: LifetimeFlags) => {
-      const [{ NodeHost }, { defaultLadder, probeLifetime }] = await Promise.all([
-        import('../net/node-host.ts'),
-        import('../probe/lifetime.ts'),
-      ])
-      const host = new NodeHost()
-      const progress = progressOn(process.stderr, process.env)
-      const interrupted = new AbortController()
-      const interrupt = () => interrupted.abort()
-      process.once('SIGINT', interrupt)
-      try {
-        const report = await probeLifetime(host, {
-          server: await addressOf(host, uri),
-          ladder: defaultLadder.filter((seconds) => seconds <= flags.longest),
-          signal: interrupted.signal,
-          onStep: (text) => progress.show(`turnpike lifetime: ${text} …`),
-        })
-        progress.clear()
-        const terminal = terminalOf(process.stdout, process.env, flags)
-        const text =
-          flags.json === true
-            ? `${JSON.stringify(report, null, 2)}\n`
-            : render(lifetimeScreen(report), terminal)
-        process.stdout.write(text)
-        if (interrupted.signal.aborted) end(exitCodes.interrupted)
-        else if (report.keepaliveS === null) end(exitCodes.inconclusive)
-      } finally {
-        process.off('SIGINT', interrupt)
-      }
+  return addOutputFlags(command, {
+    schema: 'lifetime-1',
+    verbose: 'why a silence could not be tried',
+  }).action(async (uri: ServerUri, flags: LifetimeFlags) => {
+    end(await runLifetime(uri, flags))
+  })
+}
+
+async function runLifetime(uri: ServerUri, flags: LifetimeFlags): Promise<ExitCode> {
+  const [{ NodeHost }, { defaultLadder, probeLifetime }] = await Promise.all([
+    import('../net/node-host.ts'),
+    import('../probe/lifetime.ts'),
+  ])
+  const host = new NodeHost()
+  const progress = progressOn(process.stderr, process.env)
+  return interruptible(async ({ signal }) => {
+    const report = await probeLifetime(host, {
+      server: await addressOf(host, uri),
+      ladder: defaultLadder.filter((seconds) => seconds <= flags.longest),
+      signal,
+      onStep: (text) => progress.show(`turnpike lifetime: ${text} …`),
     })
+    progress.clear()
+    const shown = flags.anonymize === true ? { ...report, server: 'a server' } : report
+    await show(shown, lifetimeScreen(shown, { verbose: flags.verbose === true }), flags)
+    return signal.aborted ? exitCodes.interrupted : exitCodeOfLifetime(report)
+  })
+}
+
+export function exitCodeOfLifetime({ keepaliveS, single }: LifetimeReport): ExitCode {
+  if (single.reason === 'the server does not answer') return exitCodes.unreachable
+  return keepaliveS === null ? exitCodes.inconclusive : exitCodes.success
 }
 
 async function addressOf(host: Host, uri: ServerUri): Promise<TransportAddress> {
@@ -71,7 +67,10 @@ async function addressOf(host: Host, uri: ServerUri): Promise<TransportAddress> 
   })
 }
 
-export function lifetimeScreen({ single, stream, keepaliveS, server }: LifetimeReport): Block[] {
+export function lifetimeScreen(
+  { single, stream, keepaliveS, server }: LifetimeReport,
+  { verbose }: { readonly verbose: boolean } = { verbose: false },
+): Block[] {
   const summary =
     keepaliveS === null
       ? 'How long mappings live could not be told.'
@@ -101,7 +100,24 @@ export function lifetimeScreen({ single, stream, keepaliveS, server }: LifetimeR
         ['stream', ...cells(stream)],
       ],
     },
+    ...(verbose ? [reasonTable(single, stream)] : []),
   ]
+}
+
+function reasonTable(single: Ladder, stream: Ladder): Block {
+  const rowsOf = (name: string, { rungs }: Ladder) =>
+    rungs.map(({ seconds, alive }): Cell[] => [
+      name,
+      `${seconds} s`,
+      alive.reason ?? (alive.value === true ? 'alive' : 'gone'),
+    ])
+  return {
+    type: 'table',
+    name: 'rung',
+    columns: ['After', 'Silence', 'Result'],
+    right: [1],
+    rows: [...rowsOf('one exchange', single), ...rowsOf('stream', stream)],
+  }
 }
 
 function lifeOf({ aliveS, deadS, reason }: Ladder): Cell {

@@ -3,6 +3,7 @@
 import type { Finding } from '../probe/behavior.ts'
 import { connectsWith, peers, possibleBehaviors } from '../probe/predict.ts'
 import type { FamilyReport, NatReport, ProbeReport } from '../probe/report.ts'
+import type { Figure } from './html/figure.ts'
 import type { Block, Cell, Fact } from './screen/blocks.ts'
 
 export interface NatScreenOptions {
@@ -123,7 +124,18 @@ function pathDrawing(family: FamilyReport): Block[] {
     APDM: 'another port for each address and port',
   }
   const said = nat.mapping.value === null ? nat.mapping.reason : words[nat.mapping.value]
-  return [{ type: 'drawing', lines: [...lines, `  ${said}`] }]
+  const figure: Figure = {
+    kind: 'mapping',
+    local: `${family.local}`,
+    middle: family.isDirect.value === true ? 'no NAT' : 'NAT',
+    arms: observations.map(({ destination, mapped }) => ({
+      destination,
+      port: portOf(mapped),
+      isFirst: mapped === observations[0]!.mapped,
+    })),
+    says: `${said}`,
+  }
+  return [{ type: 'drawing', lines: [...lines, `  ${said}`], figure }]
 }
 
 function portOf(address: string): string {

@@ -1,61 +1,64 @@
 /** `turnpike nat`: what kind of NAT this is, what follows from it, and the evidence. */
 
-import { Command, InvalidArgumentError } from 'commander'
+import { Command } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
 import { anonymized } from '../probe/anonymize.ts'
-import type { NatProbeOptions } from '../probe/nat.ts'
+import type { CheckReport } from '../probe/check/report.ts'
 import type { FamilyName, ProbeReport } from '../probe/report.ts'
 import { parseServerUri, type ServerUri } from '../stun/uri.ts'
-import { clientCredentialsOf } from './client-credentials.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
+import { interruptible } from './interrupt.ts'
+import { addLoginFlags, type LoginFlags, loginOf } from './login-flags.ts'
 import { natScreen } from './nat-screen.ts'
+import { addOutputFlags, type OutputFlags, show } from './output.ts'
+import { parseStunUri, parseTurnUri, severalUris } from './parse-uris.ts'
+import {
+  checkRequirements,
+  holdsOfCheck,
+  judgeRequirements,
+  listRequirements,
+  parseRequirements,
+  type Requirement,
+  type Threshold,
+} from './requirements.ts'
 import { progressOn } from './screen/progress.ts'
-import { render } from './screen/render.ts'
-import { terminalOf } from './screen/terminal.ts'
 import { version } from './version.ts'
 
 /** Asked only with --public: servers that others run for everybody. */
 const publicServers = ['stun:stun.l.google.com:19302', 'stun:stun.cloudflare.com:3478']
 
-const requirements = ['udp', 'eim', 'direct', 'ipv6'] as const
-type Requirement = (typeof requirements)[number]
+const requirements = ['udp', 'eim', 'direct', ...checkRequirements] as const
+type NatRequirement = (typeof requirements)[number]
+const thresholds: readonly Threshold[] = ['rtt', 'loss', 'cert']
 
-interface NatFlags {
+interface NatFlags extends LoginFlags, OutputFlags {
   readonly public?: boolean
   readonly turn?: ServerUri
-  readonly user?: string
-  readonly passwordFile?: string
   readonly hairpin?: boolean
-  readonly require?: readonly Requirement[]
-  readonly json?: boolean
-  readonly anonymize?: boolean
-  readonly verbose?: boolean
-  readonly plain?: boolean
-  readonly color?: boolean
+  readonly require?: readonly Requirement<NatRequirement>[]
   readonly ipv4?: boolean
   readonly ipv6?: boolean
 }
 
 export function natCommand(end: End): Command {
-  return new Command('nat')
-    .argument('[stun-uri...]', 'servers to ask, such as stun:stun.example.org', parseUris)
+  const command = new Command('nat')
+    .argument('[stun-uri...]', 'servers to ask, such as stun:stun.example.org', severalUris(parseStunUri))
     .option('--public', `ask public servers too: ${publicServers.join(', ')}`)
     .option(
       '--turn <uri>',
       'measure from a relay of this TURN server where no server has RFC 5780',
-      parseTurn,
+      parseTurnUri,
     )
-    .option('--user <name>', 'for --turn')
-    .option('--password-file <file>', 'for --turn: a file with the password, - for standard input')
+  addLoginFlags(command, ' for --turn')
     .option('--hairpin', 'test hairpinning, and count NATs by it; some firewalls take that for an attack')
-    .option('--require <list>', `exit 1 unless these hold: ${requirements.join(', ')}`, parseRequirements)
+    .option(
+      '--require <list>',
+      `exit 1 unless these hold, those of TURN for --turn: ${listRequirements(requirements, thresholds)}`,
+      parseRequirements(requirements, thresholds),
+    )
     .option('-4, --ipv4', 'IPv4 only')
     .option('-6, --ipv6', 'IPv6 only')
-    .option('--json', 'the whole report (docs/schemas/nat-1.schema.json)')
-    .option('--anonymize', 'hide addresses, for reports in public')
-    .option('-v, --verbose', 'every observation')
-    .option('--plain', 'one record a line')
-    .option('--no-color', 'no colours')
+  return addOutputFlags(command, { schema: 'nat-1', verbose: 'every observation', hasPage: true })
     .addHelpText(
       'after',
       `
@@ -70,109 +73,100 @@ Examples:
 }
 
 async function runNat(uris: readonly ServerUri[], flags: NatFlags): Promise<ExitCode> {
-  const options = optionsOf(uris, flags)
-  const [{ NodeHost }, { probeNat }] = await Promise.all([
+  const servers = serversOf(uris, flags)
+  const required = flags.require ?? []
+  const ofTurn = required.filter(isOfTurn)
+  if (ofTurn.length > 0 && flags.turn === undefined) {
+    throw new TurnpikeError('configuration-invalid', `--require ${ofTurn[0]!.text} needs a server: --turn`)
+  }
+  const [{ NodeHost }, { probeNat }, { checkTurn }] = await Promise.all([
     import('../net/node-host.ts'),
     import('../probe/nat.ts'),
+    import('../probe/check/check.ts'),
   ])
+  const host = new NodeHost()
+  const credentials = await loginOf(flags, host.clock.epochSeconds())
   const progress = progressOn(process.stderr, process.env)
-  const interrupted = new AbortController()
-  const interrupt = () => interrupted.abort()
-  process.once('SIGINT', interrupt)
-  try {
-    const measured = await probeNat(new NodeHost(), {
-      ...options,
-      signal: interrupted.signal,
-      onStep: (text) => progress.show(`turnpike nat: ${text} …`),
+  const onStep = (text: string) => progress.show(`turnpike nat: ${text} …`)
+  return interruptible(async ({ signal }) => {
+    const measured = await probeNat(host, {
+      servers,
+      families: familiesOf(flags),
+      hairpin: flags.hairpin,
+      turn: flags.turn && { uri: flags.turn, credentials },
+      tool: `turnpike ${version()}`,
+      signal,
+      onStep,
     })
+    const check =
+      ofTurn.length === 0 || flags.turn === undefined
+        ? undefined
+        : await checkTurn(host, { servers: [flags.turn], credentials, signal, onStep })
     progress.clear()
     const report = flags.anonymize === true ? anonymized(measured) : measured
-    process.stdout.write(textOf(report, flags))
-    if (interrupted.signal.aborted) return exitCodes.interrupted
-    return exitCodeOf(measured, flags.require ?? [])
-  } finally {
-    process.off('SIGINT', interrupt)
-  }
+    await show(report, natScreen(report, { verbose: flags.verbose === true }), flags)
+    if (signal.aborted) return exitCodes.interrupted
+    return exitCodeOf(measured, required, check)
+  })
 }
 
-function textOf(report: ProbeReport, flags: NatFlags): string {
-  if (flags.json === true) return `${JSON.stringify(report, null, 2)}\n`
-  const terminal = terminalOf(process.stdout, process.env, flags)
-  return render(natScreen(report, { verbose: flags.verbose === true }), terminal)
-}
-
-function optionsOf(uris: readonly ServerUri[], flags: NatFlags): NatProbeOptions {
+function serversOf(uris: readonly ServerUri[], flags: NatFlags): ServerUri[] {
   const servers = [...uris, ...(flags.public === true ? publicServers.map(parseServerUri) : [])]
-  if (servers.length === 0) {
-    throw new TurnpikeError(
-      'configuration-invalid',
-      'name a STUN server, such as stun:stun.example.org; --public asks public ones',
-    )
-  }
-  const families: FamilyName[] = [
-    ...(flags.ipv6 === true ? [] : (['udp4', 'tcp4'] as const)),
-    ...(flags.ipv4 === true ? [] : (['udp6', 'tcp6'] as const)),
-  ]
-  return {
-    servers,
-    families,
-    hairpin: flags.hairpin,
-    turn: flags.turn && {
-      uri: flags.turn,
-      credentials: clientCredentialsOf(flags),
-    },
-    tool: `turnpike ${version()}`,
-  }
-}
-
-/** 0 for any kind of NAT: that is no error of anybody's. */
-export function exitCodeOf({ families, verdict }: ProbeReport, required: readonly Requirement[]): ExitCode {
-  const all = Object.values(families)
-  const holds: Readonly<Record<Requirement, boolean | null>> = {
-    udp: families.udp4?.reachable.value ?? families.udp6?.reachable.value ?? null,
-    eim:
-      families.udp4?.nat == null || families.udp4.nat.mapping.value === null
-        ? null
-        : families.udp4.nat.mapping.value === 'EIM',
-    direct: verdict.direct === 'unknown' ? null : verdict.direct === 'likely',
-    ipv6: families.udp6?.reachable.value ?? families.tcp6?.reachable.value ?? false,
-  }
-  const results = required.map((name) => holds[name])
-  if (results.includes(false)) return exitCodes.failed
-  if (!all.some(({ reachable }) => reachable.value === true)) return exitCodes.unreachable
-  return results.includes(null) ? exitCodes.inconclusive : exitCodes.success
-}
-
-function parseUris(text: string, previous: readonly ServerUri[] | undefined): readonly ServerUri[] {
-  return [...(previous ?? []), parseStunUri(text)]
-}
-
-export function parseStunUri(text: string): ServerUri {
-  return parseUri(text, 'stun')
-}
-
-function parseTurn(text: string): ServerUri {
-  return parseUri(text, 'turn')
-}
-
-function parseUri(text: string, scheme: 'stun' | 'turn'): ServerUri {
-  try {
-    const uri = parseServerUri(
-      text.includes(':') && /^(stun|turn)s?:/i.test(text) ? text : `${scheme}:${text}`,
-    )
-    if (uri.scheme.startsWith(scheme) && (scheme === 'turn' || uri.scheme === 'stun')) return uri
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
-  }
-  throw new InvalidArgumentError(
-    `${JSON.stringify(text)}: write ${scheme}:example.org or ${scheme}:192.0.2.1:3478`,
+  if (servers.length > 0) return servers
+  throw new TurnpikeError(
+    'configuration-invalid',
+    'name a STUN server, such as stun:stun.example.org; --public asks public ones',
   )
 }
 
-function parseRequirements(text: string): readonly Requirement[] {
-  return text.split(',').map((name) => {
-    const found = requirements.find((one) => one === name.trim())
-    if (found !== undefined) return found
-    throw new InvalidArgumentError(`${JSON.stringify(name)} is none of ${requirements.join(', ')}`)
-  })
+function familiesOf({ ipv4, ipv6 }: NatFlags): FamilyName[] {
+  return [
+    ...(ipv6 === true ? [] : (['udp4', 'tcp4'] as const)),
+    ...(ipv4 === true ? [] : (['udp6', 'tcp6'] as const)),
+  ]
+}
+
+function isOfTurn({ name }: Requirement<NatRequirement>): boolean {
+  return name.startsWith('turn-') || name === 'loss' || name === 'cert'
+}
+
+/** 0 for any kind of NAT: that is no error of anybody's. */
+export function exitCodeOf(
+  report: ProbeReport,
+  required: readonly Requirement<NatRequirement>[],
+  check?: CheckReport,
+): ExitCode {
+  const results = required.map((one) => holdsOf(one, report, check))
+  if (results.includes(false)) return exitCodes.failed
+  if (!Object.values(report.families).some(({ reachable }) => reachable.value === true)) {
+    return exitCodes.unreachable
+  }
+  if (report.problems.some(({ code }) => code === 'turn-refused')) return exitCodes.unauthorized
+  return judgeRequirements(results)
+}
+
+function holdsOf(
+  required: Requirement<NatRequirement>,
+  { families, verdict, servers }: ProbeReport,
+  check: CheckReport | undefined,
+): boolean | null {
+  const { name, limit } = required
+  switch (name) {
+    case 'udp':
+      return families.udp4?.reachable.value ?? families.udp6?.reachable.value ?? null
+    case 'eim': {
+      const mapping = families.udp4?.nat?.mapping.value ?? null
+      return mapping === null ? null : mapping === 'EIM'
+    }
+    case 'direct':
+      return verdict.direct === 'unknown' ? null : verdict.direct === 'likely'
+    case 'ipv6':
+      return families.udp6?.reachable.value ?? families.tcp6?.reachable.value ?? false
+    case 'rtt': {
+      const known = servers.flatMap(({ rttMs }) => (rttMs === null ? [] : [rttMs]))
+      return known.length === 0 ? null : known.every((rttMs) => rttMs < limit)
+    }
+    default:
+      return check === undefined ? null : holdsOfCheck({ ...required, name }, check)
+  }
 }

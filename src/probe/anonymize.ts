@@ -4,6 +4,7 @@ import { parseServerUri } from '../stun/uri.ts'
 import type { CheckReport } from './check/report.ts'
 import type { IceReport } from './ice.ts'
 import type { PingReport } from './ping.ts'
+import type { Prediction } from './predict.ts'
 import type { ProbeReport } from './report.ts'
 
 const addresses = /\[[0-9a-f:.]+\](?=:\d)|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/gi
@@ -22,6 +23,10 @@ export function anonymizedCheck(report: CheckReport): CheckReport {
   const names = transports.flatMap(({ uri, certificate }) => [hostOf(uri), certificate?.name ?? ''])
   // What was asked of everybody is no secret.
   return { ...hide({ ...report, policy: null }, names), time, tool, policy }
+}
+
+export function anonymizedPrediction(prediction: Prediction): Prediction {
+  return { ...hide(prediction, []), schema: prediction.schema }
 }
 
 export function anonymizedPing(report: PingReport): PingReport {

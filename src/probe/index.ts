@@ -1,4 +1,10 @@
-export { anonymized, anonymizedCheck, anonymizedIce, anonymizedPing } from './anonymize.ts'
+export {
+  anonymized,
+  anonymizedCheck,
+  anonymizedIce,
+  anonymizedPing,
+  anonymizedPrediction,
+} from './anonymize.ts'
 export {
   type Filtering,
   type Finding,

@@ -150,6 +150,9 @@ function serversOf(targets: readonly Target[], udp: readonly (UdpResult | undefi
   })
 }
 
+/** What a server says to a login that it does not take. */
+const isRefusal = /: (?:401|441) |not signed with the password/
+
 function findAnswer(
   targets: readonly Target[],
   udp: readonly (UdpResult | undefined)[],
@@ -195,14 +198,15 @@ function problemsOf(targets: readonly Target[], udp: readonly (UdpResult | undef
     }
   }
   for (const fault of udp.flatMap((result) => result?.faults ?? [])) {
-    const fix = fault.startsWith('the TURN server')
+    const isTurn = fault.startsWith('the TURN server')
+    const fix = isTurn
       ? 'Check --turn and its credentials: turnpike check says which step fails.'
       : 'Filtering cannot be measured with this server; use turnpike serve --alternate-address, or name --turn.'
     problems.push({
-      code: 'server-fault',
+      code: isTurn && isRefusal.test(fault) ? 'turn-refused' : 'server-fault',
       severity: 'warning',
-      where: targets[0]?.uri ?? '',
-      what: fault,
+      where: isTurn ? 'the TURN server' : (targets[0]?.uri ?? ''),
+      what: fault.replace(/^the TURN server /, ''),
       fix,
     })
   }

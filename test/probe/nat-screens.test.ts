@@ -7,6 +7,7 @@ import { Ajv } from 'ajv'
 import { afterAll, describe, expect, it } from 'vitest'
 import { exitCodeOf } from '../../src/cli/nat.ts'
 import { natScreen } from '../../src/cli/nat-screen.ts'
+import { checkRequirements, parseRequirements } from '../../src/cli/requirements.ts'
 import { render } from '../../src/cli/screen/render.ts'
 import { anonymized } from '../../src/probe/anonymize.ts'
 import type { ProbeReport } from '../../src/probe/report.ts'
@@ -72,16 +73,18 @@ describe('the report', () => {
 })
 
 describe('the exit code', () => {
-  const cases: [string, Omit<WorldOptions, 'seed'>, Parameters<typeof exitCodeOf>[1], number][] = [
-    ['a symmetric NAT is no error', { kind: nats[8]! }, [], 0],
-    ['what is required holds', { kind: nats[2]! }, ['udp', 'eim', 'direct'], 0],
-    ['what is required does not hold', { kind: nats[8]! }, ['eim'], 1],
-    ['what is required is not known', { kind: nats[2]!, server: 'one-address' }, ['eim'], 3],
-    ['no server answers', { kind: nats[2]!, nat: { outbound: 'udp-dropped' } }, [], 4],
-    ['there is no IPv6', { kind: nats[2]! }, ['ipv6'], 1],
+  const parse = parseRequirements(['udp', 'eim', 'direct', ...checkRequirements], ['rtt', 'loss', 'cert'])
+  const cases: [string, Omit<WorldOptions, 'seed'>, string, number][] = [
+    ['a symmetric NAT is no error', { kind: nats[8]! }, '', 0],
+    ['what is required holds', { kind: nats[2]! }, 'udp,eim,direct,rtt<80ms', 0],
+    ['what is required does not hold', { kind: nats[8]! }, 'eim', 1],
+    ['what is required is not known', { kind: nats[2]!, server: 'one-address' }, 'eim', 3],
+    ['no server answers', { kind: nats[2]!, nat: { outbound: 'udp-dropped' } }, '', 4],
+    ['there is no IPv6', { kind: nats[2]! }, 'ipv6', 1],
+    ['a server is farther away than is required', { kind: nats[2]! }, 'rtt<10ms', 1],
   ]
   it.each(cases)('when %s', async (_, options, required, code) => {
-    expect(exitCodeOf(await reportOf(options), required)).toBe(code)
+    expect(exitCodeOf(await reportOf(options), required === '' ? [] : parse(required))).toBe(code)
   })
 })
 
@@ -90,11 +93,15 @@ describe('turnpike nat', () => {
     [['nat'], /name a STUN server.*--public/],
     [['nat', 'turn:example.org'], /write stun:example\.org/],
     [['nat', 'stun://example.org'], /no \/\/ after the stun:/],
-    [['nat', 'stun:example.org', '--require', 'udp,fast'], /"fast" is none of udp, eim, direct, ipv6/],
+    [
+      ['nat', 'stun:example.org', '--require', 'udp,fast'],
+      /"fast" is none of udp, eim, direct, turn-udp, .*rtt<80ms/,
+    ],
     [
       ['nat', 'stun:example.org', '--turn', 'turn:example.org', '--user', 'me'],
-      /--user and --password-file come together/,
+      /--user needs a password: --password-file FILE, or - for standard input/,
     ],
+    [['nat', 'stun:example.org', '--require', 'turn-udp'], /--require turn-udp needs a server: --turn/],
   ])('refuses %s', async (args, message) => {
     const { code, stderr } = await runMain(args)
     expect(code).toBe(2)

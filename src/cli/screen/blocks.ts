@@ -3,8 +3,10 @@
  * say what there is to say; `render.ts` says it to a person or, with --plain, to a program.
  */
 
-/** Three marks, and no others: it works, it does not, it is not known. */
-export type Mark = 'ok' | 'failed' | 'unknown'
+import type { Figure } from '../html/figure.ts'
+import type { Mark } from './mark.ts'
+
+export type { Mark } from './mark.ts'
 
 export type Cell = string | { readonly mark: Mark; readonly text?: string }
 
@@ -29,7 +31,12 @@ export type Block =
       readonly right?: readonly number[]
     }
   /** Lines as they are. Left out of plain output. */
-  | { readonly type: 'drawing'; readonly lines: readonly string[] }
+  | {
+      readonly type: 'drawing'
+      readonly lines: readonly string[]
+      /** What a page shows instead. */
+      readonly figure?: Figure
+    }
   /** What is wrong or not known, with the cure. */
   | {
       readonly type: 'problems'

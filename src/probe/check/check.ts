@@ -67,6 +67,8 @@ export async function checkTurn(host: Host, options: CheckOptions): Promise<Chec
       all.map(async (walk) => ({ walk, door: await shakeHands(run, walk, options) })),
     )
     let login: 'untried' | 'refused' = 'untried'
+    // What the URIs mean goes first: it is what counts if there is no time, or no login, for the rest.
+    open.sort((x, y) => Number(y.walk.attempt.isNamed) - Number(x.walk.attempt.isNamed))
     for (const { walk, door } of open) {
       if (door === 'stopped') continue
       if (door === 'challenged' && options.credentials === undefined) {
