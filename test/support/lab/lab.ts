@@ -21,6 +21,14 @@ export interface Home {
   readonly wan: string
 }
 
+export interface LabCommand {
+  /** With all of stdout. */
+  readonly ended: Promise<string>
+  write(text: string): void
+  /** The first match in stderr. */
+  waitFor(pattern: RegExp): Promise<RegExpExecArray>
+}
+
 /** The first two are one server with RFC 5780, the others one without. */
 export const serverAddresses = {
   first: '203.0.113.10',
@@ -43,6 +51,7 @@ export class Lab {
       ip -n srv link set lo up
       ip -n srv link add br0 type bridge
       ip -n srv link set br0 up
+      ip netns exec srv sysctl -qw net.ipv4.ip_forward=1
       ip -n srv addr add 198.51.100.254/24 dev br0
       ${Object.values(serverAddresses)
         .map((address) => `ip -n srv addr add ${address}/24 dev br0`)
@@ -91,13 +100,41 @@ export class Lab {
   }
 
   /** Starts the TypeScript file in that namespace. */
-  node(namespace: string, file: string, args: readonly string[]): ChildProcess {
+  node(
+    namespace: string,
+    file: string,
+    args: readonly string[],
+    stderr: 'inherit' | 'pipe' = 'inherit',
+  ): ChildProcess {
     const child = spawn('ip', ['netns', 'exec', namespace, process.execPath, file, ...args], {
-      stdio: ['pipe', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', stderr],
     })
     this.#children.add(child)
     child.once('exit', () => this.#children.delete(child))
     return child
+  }
+
+  /** `turnpike` with these arguments, as a person would use it. */
+  command(namespace: string, args: readonly string[]): LabCommand {
+    const child = this.node(namespace, 'bin/turnpike.ts', args, 'pipe')
+    let [stdout, stderr] = ['', '']
+    const ended = new Promise<string>((resolve) => child.once('close', () => resolve(stdout)))
+    child.stdout?.on('data', (chunk) => {
+      stdout += chunk
+    })
+    return {
+      ended,
+      write: (text) => child.stdin?.write(text),
+      waitFor: (pattern) =>
+        new Promise((resolve, reject) => {
+          child.once('close', () => reject(new Error(`ended without ${pattern}: ${stderr}`)))
+          child.stderr?.on('data', (chunk) => {
+            stderr += chunk
+            const match = pattern.exec(stderr)
+            if (match !== null) resolve(match)
+          })
+        }),
+    }
   }
 
   /** Runs it to its end, and gives what it writes. */
@@ -129,7 +166,14 @@ export class Lab {
 
   async #serve(listen: readonly string[], flags: readonly string[]): Promise<void> {
     const child = this.node('srv', 'bin/turnpike.ts', [
-      ...['serve', '--no-auth', '--io', 'dgram', '--log-level', 'error'],
+      ...[
+        'serve',
+        ...(flags.includes('--secret') ? [] : ['--no-auth']),
+        '--io',
+        'dgram',
+        '--log-level',
+        'error',
+      ],
       ...listen.flatMap((uri) => ['--listen', uri]),
       ...flags,
     ])
