@@ -74,4 +74,9 @@ export const commands: readonly CommandEntry[] = [
     description: 'Completion of commands and flags for bash, zsh or fish.',
     load: async (_, whole) => (await import('./completion.ts')).completionCommand(whole),
   },
+  {
+    name: 'throughput',
+    description: 'What does a relay carry for one client? Goodput and round trips, step by step.',
+    load: async (end) => (await import('./throughput.ts')).throughputCommand(end),
+  },
 ]

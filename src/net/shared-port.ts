@@ -9,6 +9,7 @@ import { getSystemErrorName } from 'node:util'
 import { isIPv4 } from '../core/ip.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import { writeUint16, writeUint32 } from '../stun/bytes.ts'
+import { withoutWarnings } from './without-warnings.ts'
 
 /** A bound TCP socket, as a file descriptor that the caller owns; or the system's code. */
 export function bindForListener(address: TransportAddress): number | string {
@@ -67,7 +68,7 @@ function libc(): Libc | undefined {
 
 function load(): Libc | undefined {
   if (process.platform !== 'linux' || (process.arch !== 'x64' && process.arch !== 'arm64')) return undefined
-  const ffi = process.getBuiltinModule?.('node:ffi')
+  const ffi = withoutWarnings(() => process.getBuiltinModule?.('node:ffi'))
   if (ffi === undefined) return undefined
   try {
     const { functions } = ffi.dlopen(null, signatures)

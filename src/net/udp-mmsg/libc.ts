@@ -6,6 +6,7 @@
 
 import type * as Ffi from 'node:ffi'
 import { createRequire } from 'node:module'
+import { withoutWarnings } from '../without-warnings.ts'
 
 const signatures = {
   mmap: { return: 'pointer', arguments: ['pointer', 'u64', 'i32', 'i32', 'i32', 'i64'] },
@@ -53,17 +54,6 @@ export function loadLibc(): Libc | string {
 }
 
 let loaded: Libc | string | undefined
-
-/** Node says at the first use, in each thread, that node:ffi is experimental: to an operator who cannot help it. */
-function withoutWarnings<Result>(use: () => Result): Result {
-  const { emitWarning } = process
-  process.emitWarning = () => {}
-  try {
-    return use()
-  } finally {
-    process.emitWarning = emitWarning
-  }
-}
 
 function load(): Libc | string {
   if (process.platform !== 'linux') return `no Linux but ${process.platform}`
