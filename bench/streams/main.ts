@@ -10,7 +10,7 @@ import { makeCertificate, type StreamServer, startCoturn, startTurnpike } from '
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
     seconds: { type: 'string', default: '1.5' },
     only: { type: 'string' },
     'no-write': { type: 'boolean', default: false },

@@ -61,7 +61,7 @@ export async function startTurnpike(
         `tls://127.0.0.1:${tls}`,
       ],
       ...['--tls-cert', certificate, '--tls-key', key, '--user', `${user}:${password}`],
-      ...['--allow-peer', '127.0.0.0/8', '--log-level', 'warn', '--relay-ports', '20000-60000', ...flags],
+      ...['--allow-peer', '127.0.0.0/8', '--log-level', 'error', '--relay-ports', '20000-60000', ...flags],
     ],
     { stdio: ['ignore', 'pipe', 'inherit'] },
   )

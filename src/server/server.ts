@@ -2,7 +2,6 @@
 
 import type { Clock, Host, TlsCertificate } from '../core/host.ts'
 import { later } from '../core/time.ts'
-import { HostUdpDriver } from '../net/host-udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { ServerCounters } from '../turn/counters.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
@@ -20,6 +19,7 @@ import { credentialsOf } from './credentials-config.ts'
 import { createEngine } from './engine.ts'
 import { type OpenListener, openListeners, probeListeners } from './listeners.ts'
 import type { Log } from './log.ts'
+import { mainDriver } from './main-driver.ts'
 import { QuotaLedger } from './quota-ledger.ts'
 import { probeRelayAddress, probeTcpRelay } from './relay-probe.ts'
 import { Shard, type ShardDesk } from './shard.ts'
@@ -94,16 +94,18 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
     engine: mainEngine,
     canSetDontFragment: false,
   })
+  const udp = mainDriver(config, host, log)
   const shard = new Shard(
     engine,
     clock,
-    (handlers) => new HostUdpDriver(host, handlers),
+    (handlers) => udp.create(handlers),
     (owner) => new StreamSide(engine, host, streamsOptionsOf(config, config.allowLegacyChannels), owner),
     shardLog(log),
     mainDesk(ledger, exchange, () => shard),
   )
   const close = async () => {
     shard.close()
+    await udp.stop()
     await threads?.close()
   }
   try {

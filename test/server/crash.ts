@@ -1,4 +1,4 @@
-/** A server with a thread of its own for UDP that dies of a fault in its main thread, once the other is idle. */
+/** A server with threads of its own for UDP, and TCP in the main one, that dies of a fault in its main thread, once the other is idle. */
 
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
@@ -16,7 +16,10 @@ await startServer(
     io,
     workers: 2,
     users: [{ name: 'alice', password: 'wonder' }],
-    listen: [{ transport: 'udp', address, isOptional: false }],
+    listen: [
+      { transport: 'udp', address, isOptional: false },
+      { transport: 'tcp', address, isOptional: false },
+    ],
   },
   new NodeHost(),
   silent,

@@ -130,6 +130,11 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     }
   }
 
+  /** What becomes readable when there is something to read: of epoll, or of io_uring. */
+  get descriptor(): number {
+    return this.#io.descriptor
+  }
+
   /** The system calls in use. */
   get via(): string {
     return this.#io.name
