@@ -9,13 +9,16 @@ export interface PeerScreenOptions {
   readonly stats?: boolean
 }
 
+/** A call, or a session of HTTP. */
+export type Watched = Pick<Call, 'connection' | 'path'>
+
 const everyMs = 1000
 
 export class PeerScreen {
   readonly #isJson: boolean
   readonly #isLive: boolean
   readonly #showsStats: boolean
-  readonly #timers = new Map<Call, NodeJS.Timeout>()
+  readonly #timers = new Map<string, NodeJS.Timeout>()
   #hasLine = false
 
   constructor({ json = false, stats = false }: PeerScreenOptions) {
@@ -38,11 +41,8 @@ export class PeerScreen {
   }
 
   ended(peer: PeerSummary, reason: string): void {
-    for (const [call, timer] of this.#timers) {
-      if (call.peer.id !== peer.id) continue
-      clearInterval(timer)
-      this.#timers.delete(call)
-    }
+    clearInterval(this.#timers.get(peer.id))
+    this.#timers.delete(peer.id)
     this.tell('ended', { name: nameOf(peer), reason })
   }
 
@@ -51,20 +51,30 @@ export class PeerScreen {
     else this.#line(`${event.replace('-', ' ')}: ${Object.values(fields).filter(Boolean).join(', ')}`)
   }
 
-  /** Shows how the call is doing until it ends. */
-  watch(call: Call): void {
+  /** A text to copy: by itself on stdout, so that a program can read it too. */
+  show(event: string, text: string, what: string): void {
+    if (this.#isJson) this.#json(event, { text })
+    else {
+      this.#line(what)
+      process.stdout.write(`\n${text}\n\n`)
+    }
+  }
+
+  /** Shows how the call with that peer is doing until it ends. */
+  watch(id: string, call: Watched): void {
     if (!this.#showsStats && !this.#isJson) return
     let last: PathReport | undefined
     const show = async () => {
       const path = await call.path().catch(() => undefined)
-      if (!this.#timers.has(call)) return
+      if (!this.#timers.has(id)) return
       if (this.#isJson) {
         if (this.#showsStats)
           this.#json('stats', { state: call.connection.connectionState, path: path ?? null })
       } else this.#status(statusLine(call, path, last))
       last = path
     }
-    this.#timers.set(call, setInterval(show, everyMs))
+    clearInterval(this.#timers.get(id))
+    this.#timers.set(id, setInterval(show, everyMs))
   }
 
   close(): void {

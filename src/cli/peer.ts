@@ -2,42 +2,22 @@
 
 import { Command, InvalidArgumentError } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
-import type { Call, CallHandlers, CallOptions } from '../peer/call.ts'
-import type { HeadlessPeer } from '../peer/headless-peer.ts'
-import type { MediaKind, MediaSource } from '../peer/media-source.ts'
-import type { PeerSummary } from '../signaling/protocol.ts'
-import { readSecretFile } from './parse-credentials.ts'
-import { integerBetween } from './parse-options.ts'
+import { parseServerUri } from '../stun/uri.ts'
+import { integerBetween, repeatable } from './parse-options.ts'
+import type { PeerFlags } from './peer-flags.ts'
 import { PeerScreen } from './peer-screen.ts'
-
-interface PeerFlags {
-  readonly signal: string
-  readonly room: string
-  readonly name: string
-  readonly keyFile?: string
-  readonly call?: string
-  readonly answer?: boolean
-  readonly video?: string
-  readonly audio?: string
-  readonly record?: string
-  readonly echo?: boolean
-  readonly say?: string
-  readonly relayOnly?: boolean
-  readonly seconds?: number
-  readonly stats?: boolean
-  readonly json?: boolean
-}
 
 export function peerCommand(): Command {
   return new Command('peer')
-    .requiredOption(
-      '--signal <url>',
-      'the signaling server, such as ws://127.0.0.1:3480/signaling',
-      parseSignal,
-    )
+    .description('Call a peer, or be called, without a browser.')
+    .option('--signal <url>', 'the signaling server, such as ws://127.0.0.1:3480/signaling', parseSignal)
+    .option('--whip <url>', 'publish to that WHIP endpoint instead', parseHttp)
+    .option('--whep <url>', 'play what that WHEP endpoint has', parseHttp)
+    .option('--serve <url>', 'be a WHIP and WHEP endpoint there, such as http://127.0.0.1:8080', parseHttp)
+    .option('--paste', 'without any server: what each side has to know is copied and pasted by you')
     .option('--room <room>', 'the room to meet in', 'demo')
     .option('--name <name>', 'what others see', 'turnpike peer')
-    .option('--key-file <file>', 'the key of the room, where it asks for one')
+    .option('--key-file <file>', 'the key of the room, or the bearer token of the endpoint')
     .option('--call <peer>', 'call the peer of that name or id, now or when it comes; "any" is the first one')
     .option('--answer', 'accept every call (the default without --call)')
     .option('--video <source>', 'send a picture: "test" or a WebM or MP4 file')
@@ -46,112 +26,47 @@ export function peerCommand(): Command {
     .option('--echo', 'send back picture, sound and chat')
     .option('--say <text>', 'a chat message to send')
     .option('--relay-only', 'go through TURN and no other way')
+    .option(
+      '--ice-server <uri>',
+      'a stun: or turn: URI to use, for --paste and HTTP; repeatable',
+      repeatable(parseIceServer),
+    )
+    .option('--user <name>', 'the user of the turn: URIs')
+    .option('--password-file <file>', 'the password of the turn: URIs')
+    .option('--no-trickle', 'send HTTP endpoints all candidates at once')
     .option('--seconds <n>', 'hang up after that long', integerBetween(1, 86_400, 'seconds'))
     .option('--stats', 'tell how the call is doing every second, also where there is no terminal')
     .option('--json', 'tell everything as JSON lines on stdout')
     .action(runPeer)
 }
 
+const ways = ['signal', 'whip', 'whep', 'serve', 'paste'] as const
+
 async function runPeer(flags: PeerFlags): Promise<void> {
-  if (flags.echo === true && (flags.video !== undefined || flags.audio !== undefined)) {
-    throw new TurnpikeError(
-      'configuration-invalid',
-      '--echo sends back what comes: leave out --video and --audio',
-    )
+  const chosen = ways.filter((way) => flags[way] !== undefined)
+  if (chosen.length !== 1) {
+    const what =
+      chosen.length === 0 ? 'how to reach a peer is missing' : `--${chosen.join(' and --')} are two ways`
+    throw usage(`${what}: give one of --signal URL, --whip URL, --whep URL, --serve URL, --paste`)
   }
+  const hasMedia = flags.video !== undefined || flags.audio !== undefined
+  if (flags.echo === true && hasMedia) {
+    throw usage('--echo sends back what comes: leave out --video and --audio')
+  }
+  if (flags.whip !== undefined && !hasMedia) throw usage('--whip publishes: give --video or --audio')
+  if (flags.whep !== undefined && hasMedia) throw usage('--whep plays: leave out --video and --audio')
   const screen = new PeerScreen(flags)
-  const { HeadlessPeer } = await import('../peer/headless-peer.ts')
-  const media = await openSources(flags)
-  const ended = Promise.withResolvers<void>()
-  const stop = () => ended.resolve()
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop)
-  const options: CallOptions = { media, echo: flags.echo, recordTo: flags.record }
-  const begin = (call: Call) => {
-    if (flags.say !== undefined) call.say(flags.say)
-    screen.watch(call)
-    if (flags.seconds !== undefined) setTimeout(stop, flags.seconds * 1000).unref()
-  }
-  const wantsAnswer = flags.answer === true || flags.call === undefined
-  const handlers = (peer: PeerSummary): CallHandlers => ({
-    connected: () => screen.connected(peer),
-    message: (text) => screen.tell('message', { from: peer.name, text }),
-    ended: (reason) => {
-      screen.ended(peer, reason)
-      if (!wantsAnswer) stop()
-    },
-  })
-  let isCalling = false
-  const tryCall = (other: PeerSummary) => {
-    if (isCalling || joined === undefined) return
-    isCalling = true
-    screen.tell('calling', { id: other.id, name: other.name })
-    callPeer(joined, other).catch(ended.reject)
-  }
-  const callPeer = async (self: HeadlessPeer, other: PeerSummary) => {
-    const call = await self.call(other.id, options, handlers(other))
-    begin(call)
-    await call.connected()
-  }
-  let joined: HeadlessPeer | undefined
-  await using peer = await HeadlessPeer.join({
-    url: flags.signal,
-    room: flags.room,
-    name: flags.name,
-    relayOnly: flags.relayOnly === true,
-    ...(flags.keyFile === undefined
-      ? {}
-      : { token: readSecretFile('--key-file', flags.keyFile, () => {}).trim() }),
-    onPeerJoined: (other) => {
-      screen.tell('peer-joined', { id: other.id, name: other.name })
-      if (isMeant(other, flags.call)) tryCall(other)
-    },
-    onPeerLeft: (id) => screen.tell('peer-left', { id }),
-    onCall: (incoming) => {
-      if (!wantsAnswer) incoming.decline('takes no calls')
-      else begin(incoming.accept(options, handlers(incoming.peer)))
-    },
-  }).catch((error) => {
-    media?.close()
-    throw new TurnpikeError('call-failed', `cannot join ${flags.signal}: ${messageOf(error)}`, {
-      cause: error,
-    })
-  })
-  joined = peer
-  screen.joined(peer.id, flags.room, peer.peers)
-  const there = peer.peers.find((other) => isMeant(other, flags.call))
-  if (there !== undefined) tryCall(there)
-  try {
-    await ended.promise
-  } catch (error) {
-    throw new TurnpikeError('call-failed', messageOf(error), { cause: error })
-  } finally {
-    screen.close()
-    media?.close()
-  }
+  const { signal, whip, whep, serve } = flags
+  // What is not run is not loaded: the start takes a second as it is.
+  if (signal !== undefined) await (await import('./peer-room.ts')).runInRoom(signal, flags, screen)
+  else if (whip !== undefined) await (await import('./peer-http.ts')).runWhip(whip, flags, screen)
+  else if (whep !== undefined) await (await import('./peer-http.ts')).runWhep(whep, flags, screen)
+  else if (serve !== undefined) await (await import('./peer-http.ts')).runEndpoint(serve, flags, screen)
+  else await (await import('./peer-paste.ts')).runByPaste(flags, screen)
 }
 
-function isMeant({ id, name }: PeerSummary, wanted: string | undefined): boolean {
-  return wanted !== undefined && (wanted === 'any' || wanted === id || wanted === name)
-}
-
-/** One source may give both kinds; each is opened once. */
-async function openSources({ video, audio }: PeerFlags): Promise<MediaSource | undefined> {
-  const kinds = new Map<string, MediaKind[]>()
-  for (const [kind, source] of [
-    ['video', video],
-    ['audio', audio],
-  ] as const) {
-    if (source !== undefined) kinds.set(source, [...(kinds.get(source) ?? []), kind])
-  }
-  if (kinds.size === 0) return undefined
-  const { openMedia } = await import('../peer/media-source.ts')
-  const opened = await Promise.all([...kinds].map(([source, wanted]) => openMedia(source, wanted)))
-  return {
-    tracks: opened.flatMap(({ tracks }) => tracks),
-    close: () => {
-      for (const source of opened) source.close()
-    },
-  }
+function usage(message: string): TurnpikeError {
+  return new TurnpikeError('configuration-invalid', message)
 }
 
 function parseSignal(text: string): string {
@@ -161,6 +76,18 @@ function parseSignal(text: string): string {
   )
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+function parseHttp(text: string): string {
+  if (/^https?:\/\/[^/]/.test(text) && URL.canParse(text)) return text
+  throw new InvalidArgumentError(
+    `${JSON.stringify(text)} is not an address of HTTP; write http://127.0.0.1:8080`,
+  )
+}
+
+function parseIceServer(text: string): string {
+  try {
+    parseServerUri(text)
+    return text
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+  }
 }

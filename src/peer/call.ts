@@ -38,6 +38,8 @@ export interface CallSetting {
   readonly send: (data: SignalData) => void
   /** Tells the peer, and forgets the call. */
   readonly leave: (reason: string | undefined) => void
+  /** There is no other way to learn that the peer has hung up. */
+  readonly endsWithChat?: boolean
 }
 
 const chatLabel = 'chat'
@@ -128,7 +130,10 @@ export class Call {
 
   #connect(isCaller: boolean): Negotiation {
     const before = this.#negotiation as Negotiation | undefined
-    before?.connection.close().catch(() => {})
+    if (before !== undefined) {
+      before.connection.onconnectionstatechange = undefined
+      before.connection.close().catch(() => {})
+    }
     this.#echo?.close()
     const connection = new PeerConnection(this.#setting.configuration())
     const negotiation = new Negotiation(connection, {
@@ -169,6 +174,9 @@ export class Call {
       if (this.#options.echo === true) this.say(text)
       this.handlers.message?.(text)
     }
+    channel.onclose = () => {
+      if (this.#setting.endsWithChat === true) this.close('the peer hung up').catch(() => {})
+    }
     const open = () => {
       for (const text of this.#unsaid.splice(0)) channel.send(text)
     }
@@ -184,5 +192,6 @@ export class Call {
       for (const { resolve } of this.#waiting.splice(0)) resolve()
       this.handlers.connected?.()
     } else if (state === 'failed') this.close(`no connection: ${this.explain()}`).catch(() => {})
+    else if (state === 'closed') this.close('the peer has closed the connection').catch(() => {})
   }
 }

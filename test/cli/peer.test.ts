@@ -70,7 +70,7 @@ describe('turnpike peer', { timeout: 120_000 }, () => {
 
   it.each([
     [['peer', '--signal', 'http://x'], 'write ws://127.0.0.1:3480/signaling'],
-    [['peer'], "required option '--signal <url>' not specified"],
+    [['peer'], 'how to reach a peer is missing'],
     [['peer', '--signal', 'ws://x/', '--echo', '--video', 'test'], 'leave out --video and --audio'],
     [['peer', '--signal', 'ws://x/', '--seconds', '0'], 'is not a whole number of seconds'],
   ])('refuses %j', async (args, message) => {
