@@ -14,6 +14,8 @@ export class Component {
   /** Where data goes: the selected pair, or before that the best valid one. */
   sending: CandidatePair | undefined
   sendingSince: Instant = instant(0)
+  /** The value of our latest nomination for it. */
+  lastNomination = 0
   /** Why data goes there. */
   pathReason: PathReason = 'first-valid-pair'
   /** When the pair that data went to was lost; undefined while there is one, and before the first. */

@@ -148,6 +148,7 @@ export class Selection {
    * renomination we make another one only where a selected pair is dead, or where it has, to the peer, not changed.
    */
   #considerSwitch(component: Component, selected: CandidatePair, now: Instant): void {
+    this.#insist(component, selected)
     const list = this.#generation.listOf(component)
     if (!list.pairs.some((pair) => pair !== selected && pair.isValid)) return
     const view = this.view(component, now)
@@ -165,6 +166,14 @@ export class Selection {
     }
   }
 
+  /** A nomination that came to nothing here may have reached the peer all the same: the selected pair outbids it. */
+  #insist(component: Component, selected: CandidatePair): void {
+    if (!this.#generation.canRenominate || selected.nomination >= component.lastNomination) return
+    const { pairs } = this.#generation.listOf(component)
+    if (pairs.some((pair) => pair.component === component.id && pair.isNominating)) return
+    this.#nominate(selected)
+  }
+
   #isAlive(pair: CandidatePair, now: Instant): boolean {
     const heardAt = pair.counters.lastPacketReceivedAt
     return pair.isValid && heardAt !== undefined && now - heardAt < this.#session.options.disconnectedMs
@@ -173,6 +182,8 @@ export class Selection {
   #nominate(pair: CandidatePair): void {
     pair.isNominating = true
     if (this.#generation.canRenominate) this.#lastNomination++
+    const component = this.#generation.componentOf(pair)
+    if (component !== undefined) component.lastNomination = this.#lastNomination
     this.#actions.sendNomination(pair, this.#lastNomination)
   }
 

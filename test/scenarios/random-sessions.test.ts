@@ -37,6 +37,11 @@ const regressions: readonly { readonly seed: number; readonly only?: readonly Fe
   { seed: 1106 },
   // A new address has the foundation of one that is being checked.
   { seed: 1287, only: ['signaling delay', 'event 1', 'event 4'] },
+  // What binds a channel reaches the server, and no answer comes back.
+  { seed: 10910, only: ['loss', 'reordering', 'carrier', 'event 2', 'event 4'] },
+  // A nomination reaches the peer, and its answer does not come back.
+  { seed: 13940, only: ['loss', 'duplicates', 'carrier', 'mdns', 'role conflict', 'event 2'] },
+  { seed: 16615, only: ['loss', 'carrier', 'role conflict', 'event 1'] },
 ]
 
 describe('whatever happens, they connect in the end if they can, and nothing runs wild', () => {

@@ -114,9 +114,8 @@ export class DataPath {
     const end = channelDataEnd(bytes, 0, bytes.length)
     if (end < 0) return this.#drop('malformed')
     const channel = peers.channels.get(readUint16(bytes, 0))
-    if (channel === undefined || channel.state === 'waiting' || channel.state === 'cooling') {
-      return this.#drop('unknown-channel')
-    }
+    // One that cools down may be bound all the same: the server's answers may have been lost.
+    if (channel === undefined || channel.state === 'waiting') return this.#drop('unknown-channel')
     const data = this.#fromChannel
     data.peer = channel.peer
     data.start = channelDataHeaderBytes

@@ -190,7 +190,7 @@ export class PeerRequests {
     } else if (failure.type === 'rejected') this.peers.removeChannel(channel)
     else this.#coolDown(channel, later(now, clientTimes.channelLifetimeMs))
     this.#options.emit({ type: 'channel-refused', peer: channel.peer, failure })
-    if (failure.type === 'rejected' && failure.code !== forbidden) this.permit(channel.peer, now)
+    if (failure.type !== 'rejected' || failure.code !== forbidden) this.permit(channel.peer, now)
     return undefined
   }
 

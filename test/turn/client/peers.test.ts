@@ -161,6 +161,23 @@ describe('a channel', () => {
     expect(inbox).toHaveLength(1)
   })
 
+  it('brings data also where the answer never came: the server may have bound it', () => {
+    const virtual = allocated()
+    const [relayed] = virtual.client.allocation!.relayed
+    virtual.loses = ({ bytes }, direction) => direction === 'to-client' && bytes[0] === 1 && bytes[1] === 9
+    bind(virtual, peerA)
+    virtual.elapse(40_000)
+    expect(virtual.takeEvents()).toMatchObject([
+      { type: 'channel-refused', peer: peerA, failure: { type: 'timed-out' } },
+      { type: 'permission-installed', peer: peerA },
+    ])
+    virtual.received.length = 0
+    virtual.sendFromPeer(peerA, relayed!, 'through the channel')
+    virtual.elapse(100)
+    expect(virtual.received.map(({ text }) => text)).toEqual(['through the channel'])
+    expect(virtual.send(peerA, 'as an indication')).toBe(true)
+  })
+
   it('is bound once, however often it is wanted, also before there is an allocation', () => {
     const virtual = new VirtualTurn()
     bind(virtual, peerA, peerA, peerB)
