@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest'
 import type { Host } from '../../src/core/host.ts'
+import { later } from '../../src/core/time.ts'
 import { type AddressWords, TransportAddress } from '../../src/core/transport-address.ts'
 import {
   type AlternateConfig,
@@ -189,6 +190,28 @@ describe('the self-test at start-up', () => {
     let sent = 0
     const lossy = filtered(host, () => sent++ % 3 !== 0)
     expect(test(internet, lossy)).toEqual([{ type: 'passed' }])
+  })
+
+  it('passes in a process that gets no processor for seconds while it starts', () => {
+    const { internet, host } = serverHost()
+    const { clock } = host
+    let looks = 0
+    const stalled = new Proxy(host, {
+      get: (target, name) => {
+        if (name === 'clock') {
+          // From the second look on it is ten seconds later.
+          const now = () => later(clock.now(), looks++ === 0 ? 0 : 10_000)
+          return {
+            ...clock,
+            now,
+            schedule: (_: unknown, callback: () => void) => clock.schedule(later(clock.now(), 1), callback),
+          }
+        }
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    expect(test(internet, stalled)).toEqual([{ type: 'passed' }])
   })
 
   it('tells which way nothing arrives', () => {
