@@ -120,6 +120,7 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
     for (const { certificate } of certificates) log.info('certificate loaded', describe(certificate))
     const apply = (fresh: readonly TlsCertificate[]) => shard.setCertificates(fresh)
     const watch = new CertificateWatch(config.tlsCertificates, certificates, apply, clock, log)
+    const allocations = async () => [...shard.allocations(), ...((await threads?.allocations()) ?? [])]
     return {
       listeners,
       relays,
@@ -127,11 +128,12 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
         return threads === undefined ? engine.counters : sumCounters(engine.counters, threads.counters())
       },
       streamCounters: shard.streamCounters ?? new StreamCounters(),
-      allocations: async () => [...shard.allocations(), ...((await threads?.allocations()) ?? [])],
+      allocations,
       drain: () => {
         shard.retire()
         threads?.retire()
-        return drained(clock, () => engine.counters.allocations + (threads?.counters().allocations ?? 0))
+        const count = () => engine.counters.allocations + (threads?.counters().allocations ?? 0)
+        return drained(clock, count, allocations)
       },
       reloadCertificates: () => watch.check(),
       close: () => {
@@ -161,14 +163,15 @@ function mainDesk(ledger: QuotaLedger, exchange: TransferExchange, shard: () => 
   }
 }
 
-/** Resolves when there are no allocations any more. */
-function drained(clock: Clock, count: () => number): Promise<void> {
+/** Resolves when there are no allocations any more. Counters of threads may be old: what they say is asked for again. */
+function drained(clock: Clock, count: () => number, list: () => Promise<readonly unknown[]>): Promise<void> {
   return new Promise((resolve) => {
-    const look = () => {
-      if (count() === 0) resolve()
-      else clock.schedule(later(clock.now(), drainLookMs), look)
+    const look = async () => {
+      if (count() === 0 && (await list()).length === 0) resolve()
+      else again()
     }
-    clock.schedule(later(clock.now(), drainLookMs), look)
+    const again = () => clock.schedule(later(clock.now(), drainLookMs), look)
+    again()
   })
 }
 

@@ -20,7 +20,7 @@ const relays = [{ address: relayAddress, external: relayAddress }]
 
 const drivers: [IoName][] = [['dgram'], ['mmsg']]
 
-describe.each(drivers)('Four shards over %s', (io) => {
+describe.skipIf(process.platform !== 'linux').each(drivers)('Four shards over %s', (io) => {
   let shards: ThreadShards | undefined
   const clients: UdpTurnClient[] = []
   const lines: string[] = []

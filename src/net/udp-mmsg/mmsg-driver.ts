@@ -220,8 +220,9 @@ export class MmsgDriver implements UdpDriver, IoEvents {
     const socket = this.#sockets.get(id)
     if (socket === undefined) return
     this.#sockets.remove(socket)
-    this.#io.close(socket)
+    // In this order: if the thread ended in between, a descriptor would be lost, but nobody else's closed.
     this.#descriptors?.remove(socket.fd)
+    this.#io.close(socket)
   }
 
   flush(): void {
