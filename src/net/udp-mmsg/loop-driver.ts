@@ -43,7 +43,7 @@ export class LoopDriver implements UdpDriver {
     const libc = loadLibc()
     if (typeof libc === 'string') return libc
     const sizes = { receiveBufferBytes: bufferBytes, sendBufferBytes: bufferBytes }
-    const driver = MmsgDriver.open(libc, clock, { ...sizes, reusePort: false, ring: false })
+    const driver = MmsgDriver.open(libc, clock, { ...sizes, reusePort: false })
     if (typeof driver === 'string') return driver
     try {
       return new LoopDriver(driver)

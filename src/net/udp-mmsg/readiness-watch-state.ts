@@ -4,7 +4,7 @@
 export const watchState = { idle: 0, waiting: 1, stopped: 2 } as const
 
 export interface ReadinessWatchData {
-  /** An epoll instance of the driver's. */
+  /** Readable when the driver has something to read: an io_uring, or an epoll instance. */
   readonly descriptor: number
   readonly state: SharedArrayBuffer
 }
