@@ -79,4 +79,9 @@ export const commands: readonly CommandEntry[] = [
     description: 'What does a relay carry for one client? Goodput and round trips, step by step.',
     load: async (end) => (await import('./throughput.ts')).throughputCommand(end),
   },
+  {
+    name: 'selftest',
+    description: 'Does this machine have all that serve with the same flags needs, and what helps?',
+    load: async (end) => (await import('./selftest.ts')).selftestCommand(end),
+  },
 ]

@@ -35,7 +35,7 @@ import {
 import { addSignalingFlags, openSignaling, type SignalingFlags } from './signaling-flags.ts'
 import { addStreamFlags, type StreamFlags, streamsConfigOf } from './stream-flags.ts'
 
-interface ServeFlags
+export interface ServeFlags
   extends CredentialFlags,
     LimitFlags,
     StreamFlags,
@@ -57,8 +57,18 @@ interface ServeFlags
 }
 
 export function serveCommand(): Command {
+  return addServeFlags('serve')
+    .option(
+      '--dev',
+      'a server to try things with: loopback only, unless --listen says otherwise, a random user,\nand what to do next',
+    )
+    .action(serve)
+}
+
+/** A command with the flags that say what a server is. */
+export function addServeFlags(name: string): Command {
   const { relayPorts } = defaultConfig
-  const command = new Command('serve').option(
+  const command = new Command(name).option(
     '--listen <uri>',
     'where clients come in, such as udp://192.0.2.1:3478, tcp://…:3478 or tls://…:5349; repeatable (default: udp://0.0.0.0:3478 and udp://[::]:3478)',
     repeatable(parseListen),
@@ -111,11 +121,6 @@ export function serveCommand(): Command {
         .choices([...logFormats])
         .default('pretty'),
     )
-    .option(
-      '--dev',
-      'a server to try things with: loopback only, unless --listen says otherwise, a random user,\nand what to do next',
-    )
-    .action(serve)
 }
 
 async function serve(flags: ServeFlags): Promise<void> {
@@ -187,7 +192,7 @@ async function openSite(
   }
 }
 
-function configOf(flags: ServeFlags, log: Log): ServeConfig {
+export function configOf(flags: ServeFlags, log: Log): ServeConfig {
   return {
     ...credentialsConfigOf(flags, (message) => log.warn(message)),
     ...limitsConfigOf(flags),

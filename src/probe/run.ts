@@ -19,6 +19,9 @@ const firstRoundTripMs = 100
 const interval = { least: 50, most: 110 } as const
 const lastWait = { least: 150, most: 500 } as const
 
+/** A timer that comes so late comes before what has arrived meanwhile is read: then silence is not proved yet. */
+const stallMs = 20
+
 /** What a run knows of its sockets. */
 export interface RunSocket {
   send(bytes: Uint8Array, destination: AddressWords): void
@@ -189,9 +192,15 @@ export class Run {
         const waitMs = isLast
           ? clamp(3 * this.#roundTripMs, lastWait.least, Math.max(lastWait.most, 1.5 * this.#roundTripMs))
           : clamp(this.#roundTripMs * 1.2, interval.least, interval.most)
-        cancel = clock.schedule(later(clock.now(), waitMs), () =>
-          isLast ? finish({ type: 'silent', destination, tries: ids.length }) : send(),
-        )
+        const wait = (due: Instant) => {
+          cancel = clock.schedule(due, () => {
+            const now = clock.now()
+            if (!isLast) send()
+            else if (now - due > stallMs) wait(later(now, waitMs))
+            else finish({ type: 'silent', destination, tries: ids.length })
+          })
+        }
+        wait(later(clock.now(), waitMs))
       }
       send()
     })

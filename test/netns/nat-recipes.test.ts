@@ -12,13 +12,13 @@ describe.skipIf(missing !== undefined)('behind a NAT of nftables', () => {
   const reports = new Map<string, ProbeReport | LifetimeReport>()
 
   beforeAll(async () => {
-    const { code, output, stdout } = await startLab('test/support/lab/recipes-main.ts', [], 300).ended
+    const { code, output, stdout } = await startLab('test/support/lab/recipes-main.ts', [], 600).ended
     expect(code, output.slice(-4000)).toBe(0)
     for (const line of stdout.trim().split('\n')) {
       const { name, report } = JSON.parse(line)
       reports.set(name, report)
     }
-  }, 300_000)
+  }, 600_000)
 
   it.each(recipes)('$name', ({ name, udp, tcp = {}, lifetime }) => {
     const report = reports.get(name)!

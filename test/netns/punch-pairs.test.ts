@@ -15,13 +15,13 @@ describe.skipIf(missing !== undefined)('two homes with the NATs of these recipes
   const results = new Map<string, readonly PunchReport[]>()
 
   beforeAll(async () => {
-    const { code, output, stdout } = await startLab('test/support/lab/punch-main.ts', [], 300).ended
+    const { code, output, stdout } = await startLab('test/support/lab/punch-main.ts', [], 600).ended
     expect(code, output.slice(-4000)).toBe(0)
     for (const line of stdout.trim().split('\n')) {
       const { pair, reports } = JSON.parse(line)
       results.set(pair.map((name: string) => name.split(' ')[0]).join('/'), reports)
     }
-  }, 300_000)
+  }, 600_000)
 
   it.each(pairs)('%s: as predicted', (pair) => {
     for (const report of results.get(pair)!) {

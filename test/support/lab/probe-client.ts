@@ -13,6 +13,8 @@ export interface ProbeOrder {
   readonly ladder?: readonly number[] | undefined
 }
 
+/** Several probes share a processor here, and may be slower than a person has patience for. */
+const patienceMs = 20_000
 const { server, relay, hairpin, ladder }: ProbeOrder = JSON.parse(process.argv[2]!)
 const host = new NodeHost()
 const report =
@@ -20,6 +22,7 @@ const report =
     ? await probeNat(host, {
         servers: [parseServerUri(`stun:${server}`)],
         families: ['udp4', 'tcp4'],
+        limitMs: patienceMs,
         hairpin,
         turn:
           relay === undefined ? undefined : { uri: parseServerUri(`turn:${relay}`), credentials: undefined },

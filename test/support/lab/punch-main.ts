@@ -9,7 +9,7 @@ import { type Home, Lab, serverAddresses } from './lab.ts'
 import type { PunchAnswer, PunchOrder } from './punch-worker.ts'
 import { type Recipe, recipes } from './recipes.ts'
 
-const atOnce = 8
+const atOnce = 6
 /** Where it was predicted, a machine that is too busy may have kept two from connecting: they try again. */
 const attempts = 3
 
@@ -99,8 +99,7 @@ function write(pair: readonly Pick<Recipe, 'name'>[], reports: readonly PunchRep
   process.stdout.write(`${JSON.stringify({ pair: pair.map(({ name }) => name), reports })}\n`)
 }
 
-// Measuring is waiting, for all at once.
-await Promise.all(unmeasured.map((worker) => worker.measure()))
+await inTurns(unmeasured, (worker) => worker.measure())
 await inTurns(pairs, async ({ x, y, i, j }) => write([x, y], await tryPair(workers[i]![0]!, workers[j]![1]!)))
 write([{ name: 'command' }], await commands)
 lab.close()

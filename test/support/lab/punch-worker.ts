@@ -20,6 +20,8 @@ export interface PunchAnswer {
   readonly report?: PunchReport
 }
 
+/** Several probes share a processor here, and may be slower than a person has patience for. */
+const patienceMs = 20_000
 const server = process.argv[2]!
 const limitMs = 6000
 const host = new NodeHost()
@@ -30,7 +32,11 @@ async function carryOut(order: PunchOrder): Promise<PunchAnswer> {
   const { id } = order
   switch (order.type) {
     case 'nat':
-      network = await probeNat(host, { servers: [parseServerUri(`stun:${server}`)], families: ['udp4'] })
+      network = await probeNat(host, {
+        servers: [parseServerUri(`stun:${server}`)],
+        families: ['udp4'],
+        limitMs: patienceMs,
+      })
       return { id, nat: network }
     case 'open': {
       const role = order.begins ? 'controlling' : 'controlled'

@@ -7,7 +7,7 @@ import type { ProbeOrder } from './probe-client.ts'
 import { type Recipe, recipes } from './recipes.ts'
 
 /** Probes wait more than they work. */
-const atOnce = 8
+const atOnce = 6
 /** A machine that is too busy leaves something open, which is no wrong word: it is asked again. */
 const attempts = 3
 

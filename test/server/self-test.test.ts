@@ -1,0 +1,230 @@
+/** `turnpike selftest`: each thing that a deployment may lack is found, with what helps. */
+
+import { readFileSync } from 'node:fs'
+import { Ajv } from 'ajv'
+import { afterAll, describe, expect, it } from 'vitest'
+import { render } from '../../src/cli/screen/render.ts'
+import { exitCodeOf } from '../../src/cli/selftest.ts'
+import { selftestScreen } from '../../src/cli/selftest-screen.ts'
+import { TransportAddress } from '../../src/core/transport-address.ts'
+import { NodeHost } from '../../src/net/node-host.ts'
+import { defaultConfig, type ServeConfig } from '../../src/server/config.ts'
+import { type DeploymentFinding, type DeploymentMachine, testDeployment } from '../../src/server/self-test.ts'
+import { startServer } from '../../src/server/server.ts'
+import { Internet } from '../../src/sim/internet.ts'
+import { CertificateFolder } from '../support/certificates.ts'
+import { startCli, startTurnpike } from '../support/programs.ts'
+
+const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+const none = { bound: () => {}, failed: () => {}, datagram: () => {}, sendFailed: () => {} }
+const enough = 'Max open files            1048576              1048576              files'
+const few = 'Max open files            1024                 4096                 files'
+const folder = new CertificateFolder()
+afterAll(() => folder.remove())
+
+const first = '20.1.0.1'
+const second = '20.1.0.2'
+
+function world(addresses: readonly string[] = [first, second]) {
+  const internet = new Internet({ seed: 1 })
+  const host = internet.host({ addresses: [...addresses] })
+  const machine: DeploymentMachine = { host, limits: enough, mostReceiveBufferBytes: 4_194_304 }
+  const config: ServeConfig = {
+    ...defaultConfig,
+    users: [{ name: 'u', password: 'p' }],
+    listen: [{ transport: 'udp', address: TransportAddress.of(first, 3478), isOptional: false }],
+  }
+  return { internet, host, machine, config }
+}
+
+const by = (findings: readonly DeploymentFinding[], check: DeploymentFinding['check']) =>
+  findings.find((one) => one.check === check)
+
+describe('a deployment', () => {
+  it('that has all it needs has nothing to cure', async () => {
+    const { internet, machine, config } = world()
+    const whole = { ...config, alternateAddresses: [TransportAddress.of(second, 0)] }
+    const findings = await internet.until(testDeployment(whole, machine))
+    expect(findings.map(({ check, isOk, cure }) => [check, isOk, cure])).toEqual([
+      ['listen', true, null],
+      ['receive-buffer', true, null],
+      ['relay', true, null],
+      ['open-files', true, null],
+      ['alternates', true, null],
+    ])
+    expect(exitCodeOf(findings)).toBe(0)
+  })
+
+  it('that runs already is asked', async () => {
+    const { internet, host, machine, config } = world()
+    const whole = { ...config, alternateAddresses: [TransportAddress.of(second, 0)] }
+    await internet.until(startServer(whole, host, quiet))
+    const findings = await internet.until(testDeployment(whole, machine))
+    expect(by(findings, 'listen')).toMatchObject({ isOk: true, what: 'a server of ours answers there' })
+    expect(by(findings, 'alternates')).toMatchObject({
+      isOk: true,
+      what: 'the running server answers from each',
+    })
+  })
+
+  it('that runs without the alternate address that is asked for is told apart', async () => {
+    const { internet, host, machine, config } = world()
+    await internet.until(startServer(config, host, quiet))
+    const whole = { ...config, alternateAddresses: [TransportAddress.of(second, 0)] }
+    const findings = await internet.until(testDeployment(whole, machine))
+    expect(by(findings, 'alternates')).toMatchObject({
+      isOk: false,
+      what: 'the running server names no alternate address',
+    })
+    expect(exitCodeOf(findings)).toBe(1)
+  })
+
+  it('whose port another program has', async () => {
+    const { internet, host, machine, config } = world()
+    host.bindUdp({ address: TransportAddress.of(first, 3478) }, none)
+    const findings = await internet.until(testDeployment(config, machine))
+    const found = by(findings, 'listen')
+    expect(found).toMatchObject({ isOk: false, what: 'cannot be opened (EADDRINUSE)' })
+    expect(found?.cure).toContain('ss -lnptu')
+  })
+
+  it('whose address is not of this machine', async () => {
+    const { internet, machine, config } = world([second])
+    const findings = await internet.until(testDeployment(config, machine))
+    expect(by(findings, 'listen')).toMatchObject({ isOk: false, what: 'cannot be opened (EADDRNOTAVAIL)' })
+    expect(by(findings, 'relay')).toMatchObject({ isOk: false })
+  })
+
+  it('whose alternate addresses do not reach each other', async () => {
+    const { internet, machine, config } = world()
+    internet.intercept(() => true)
+    const blocked = { ...machine, host: blocking(machine.host) }
+    const whole = { ...config, alternateAddresses: [TransportAddress.of(second, 0)] }
+    const findings = await internet.until(testDeployment(whole, blocked))
+    const found = by(findings, 'alternates')
+    expect(found?.isOk).toBe(false)
+    expect(found?.what).toMatch(/^what 20\.1\.0\.\d:347\d sends does not arrive at 20\.1\.0\.\d:347\d$/)
+    expect(found?.cure).toContain('firewall')
+  })
+
+  it('with few files, a small buffer and a private address', async () => {
+    const { internet, host, config } = world(['10.0.0.5'])
+    const inside = TransportAddress.of('10.0.0.5', 3478)
+    const findings = await internet.until(
+      testDeployment(
+        { ...config, listen: [{ transport: 'udp', address: inside, isOptional: false }] },
+        { host, limits: few, mostReceiveBufferBytes: 212_992 },
+      ),
+    )
+    expect(by(findings, 'open-files')).toMatchObject({ isOk: null })
+    expect(by(findings, 'open-files')?.cure).toContain('LimitNOFILE=')
+    expect(by(findings, 'receive-buffer')?.cure).toContain('sysctl -w net.core.rmem_max=4194304')
+    expect(by(findings, 'relay')?.cure).toContain('--external-address PUBLIC/10.0.0.5')
+    expect(exitCodeOf(findings)).toBe(0)
+  })
+
+  it('with flags that do not go together is looked at no further', async () => {
+    const { internet, machine, config } = world()
+    const findings = await internet.until(testDeployment({ ...config, users: [] }, machine))
+    expect(findings.map(({ check, isOk }) => [check, isOk])).toEqual([['configuration', false]])
+  })
+
+  it('with certificates that do not fit, or cannot be read', async () => {
+    const { internet, machine, config } = world()
+    const [one, other] = [folder.make('turn.example.org'), folder.make('other.example.org')]
+    const files = [
+      { certificateFile: one.certificateFile, keyFile: one.keyFile },
+      { certificateFile: one.certificateFile, keyFile: other.keyFile },
+      { certificateFile: '/nowhere/cert.pem', keyFile: '/nowhere/key.pem' },
+    ]
+    const listen = [
+      ...config.listen,
+      { transport: 'tls' as const, address: TransportAddress.of(first, 5349), isOptional: false },
+    ]
+    // Simulated time begins in the past of these certificates: the machine's own clock judges them.
+    const host = new Proxy(machine.host, {
+      get: (target, name) => {
+        if (name === 'clock') return { ...target.clock, epochSeconds: new NodeHost().clock.epochSeconds }
+        const value = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+    const findings = await internet.until(
+      testDeployment({ ...config, listen, tlsCertificates: files }, { ...machine, host }),
+    )
+    const found = findings.filter(({ check }) => check === 'certificate')
+    expect(found[0]?.what).toMatch(/days left \(DNS:turn\.example\.org/)
+    expect(found[1]).toMatchObject({ isOk: false, what: 'does not go with its key' })
+    expect(found[2]?.what).toContain('cannot be read (ENOENT)')
+  })
+})
+
+/** Nothing that is sent arrives. */
+function blocking(host: DeploymentMachine['host']): DeploymentMachine['host'] {
+  return new Proxy(host, {
+    get: (target, name) => {
+      const value = Reflect.get(target, name)
+      if (name === 'bindUdp') {
+        return (...[options, handlers]: Parameters<typeof target.bindUdp>) =>
+          target.bindUdp(options, {
+            bound: (local) => handlers.bound(local),
+            failed: (reason) => handlers.failed(reason),
+            datagram: () => {},
+            sendFailed: () => {},
+          })
+      }
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+}
+
+describe('the screen of turnpike selftest', () => {
+  it('says what is wrong, and what helps', async () => {
+    const { internet, host, config } = world(['10.0.0.5'])
+    const inside = TransportAddress.of('10.0.0.5', 3478)
+    const listen = [
+      { transport: 'udp' as const, address: inside, isOptional: false },
+      { transport: 'tcp' as const, address: TransportAddress.of('192.0.2.9', 3478), isOptional: false },
+    ]
+    const machine = { host, limits: few, mostReceiveBufferBytes: 212_992 }
+    const findings = await internet.until(
+      testDeployment({ ...config, listen, relayAddresses: [inside.withPort(0)] }, machine),
+    )
+    const person = { columns: 80, hasColor: false, hasUnicode: true, isPlain: false }
+    await expect(render(selftestScreen(findings), person)).toMatchFileSnapshot('golden/selftest.txt')
+    const plain = render(selftestScreen(findings), { ...person, isPlain: true })
+    for (const line of plain.trimEnd().split('\n')) expect(line).toMatch(/^[a-z0-9-]+: \S/)
+  })
+})
+
+describe('turnpike selftest as a process', () => {
+  it('finds the turnpike that runs beside it, and its report is valid', async () => {
+    const server = await startTurnpike(['--no-auth', '--log-level', 'error'])
+    const flags = ['--no-auth', '--listen', `udp://127.0.0.1:${server.port}`, '--json']
+    const { code, stdout, output } = await startCli(['selftest', ...flags]).ended
+    await server.stop()
+    const isReport = new Ajv({ allowUnionTypes: true }).compile(
+      JSON.parse(readFileSync('docs/schemas/selftest-1.schema.json', 'utf8')),
+    )
+    const report = JSON.parse(stdout)
+    expect(isReport(report), JSON.stringify(isReport.errors)).toBe(true)
+    expect(by(report.findings, 'listen'), output).toMatchObject({
+      isOk: true,
+      what: 'a server of ours answers there',
+    })
+    expect(code, output).toBe(0)
+  })
+
+  it('ends with 1 at a fault', async () => {
+    const { code, stdout } = await startCli([
+      'selftest',
+      '--no-auth',
+      '--listen',
+      'udp://192.0.2.7:3478',
+      '--plain',
+    ]).ended
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^listen: failed udp:\/\/192\.0\.2\.7:3478: cannot be opened \(EADDRNOTAVAIL\)$/m)
+    expect(stdout).toMatch(/^failed: .*ip addr/m)
+  })
+})
