@@ -57,5 +57,5 @@ describe.skipIf(process.platform !== 'linux' || typeof loadLibc() === 'string')(
     ] as const
     const shares = await Promise.all(servers.map(([io, workers]) => idleShare(io, workers)))
     for (const [i, used] of shares.entries()) expect(used, servers[i]!.join(' ')).toBeLessThan(limit)
-  })
+  }, 300_000)
 })
