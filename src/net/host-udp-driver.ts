@@ -6,8 +6,9 @@
 import type { Host, UdpSocket } from '../core/host.ts'
 import type { Datagram, SocketId } from '../core/sans-io.ts'
 import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
-import { packetOf, type Route } from '../turn/route.ts'
+import type { Route } from '../turn/route.ts'
 import { isRelaySocket } from '../turn/socket-numbers.ts'
+import { packetOf } from './route-packet.ts'
 import type { UdpDriver, UdpDriverHandlers } from './udp-driver.ts'
 
 type ReusedDatagram = { -readonly [Key in keyof Datagram]: Datagram[Key] }

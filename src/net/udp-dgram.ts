@@ -135,35 +135,57 @@ class DgramSocket implements UdpSocket {
   }
 }
 
-/** The text forms of the addresses last sent to: making one anew costs as much as half a packet. */
+/**
+ * The text forms of the addresses last sent to: making one anew costs as much as half a packet. As many as the socket has
+ * use for, so that a relay socket with its one peer costs little and a listening one remembers all its clients.
+ */
 class AddressTexts {
-  readonly #words = new Int32Array(cacheSlots * 4)
-  readonly #texts: string[] = new Array(cacheSlots).fill('')
+  #words = new Int32Array(fewestTexts * 4)
+  #texts: string[] = new Array(fewestTexts).fill('')
+  /** Addresses that have taken the place of another. */
+  #evictions = 0
 
   textOf(address: AddressWords): string {
     const { a, b, c, d } = address
-    const slot = (Math.imul(d ^ (a << 7) ^ (b << 13) ^ c, 0x9e3779b1) >>> 26) & (cacheSlots - 1)
+    const hash = Math.imul(d ^ (a << 7) ^ (b << 13) ^ c, 0x9e3779b1)
+    const slot = (hash >>> 16) & (this.#texts.length - 1)
     const at = slot * 4
     const words = this.#words
+    const known = this.#texts[slot]!
     if (
-      words[at + 3] !== d ||
-      words[at + 2] !== c ||
-      words[at + 1] !== b ||
-      words[at] !== a ||
-      this.#texts[slot] === ''
+      known !== '' &&
+      words[at + 3] === d &&
+      words[at + 2] === c &&
+      words[at + 1] === b &&
+      words[at] === a
     ) {
+      return known
+    }
+    const text = formatIp(address)
+    if (known !== '' && ++this.#evictions > this.#texts.length) this.#grow()
+    else {
       words[at] = a
       words[at + 1] = b
       words[at + 2] = c
       words[at + 3] = d
-      this.#texts[slot] = formatIp(address)
+      this.#texts[slot] = text
     }
-    return this.#texts[slot]!
+    return text
+  }
+
+  /** Begins anew with more room. */
+  #grow(): void {
+    const size = Math.min(this.#texts.length * 4, mostTexts)
+    this.#evictions = 0
+    if (size === this.#texts.length) return
+    this.#words = new Int32Array(size * 4)
+    this.#texts = new Array(size).fill('')
   }
 }
 
-/** Limit: per socket. A listening socket answers more clients than that, a relay socket seldom more peers. */
-const cacheSlots = 64
+const fewestTexts = 4
+/** Limit: of one socket. With more addresses than that, some are written anew. */
+const mostTexts = 4096
 
 function codeOf(error: unknown): string {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined

@@ -2,12 +2,14 @@
 
 import type { Instant } from '../core/time.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
-import type { Log } from './log.ts'
+import { type Log, logLevels } from './log.ts'
 import { logNotice } from './log-notice.ts'
 import type { ShardEvents } from './shard.ts'
 
 export function shardLog(log: Log): ShardEvents {
   let faults = 0
+  // What nobody will read is not written: addresses as text cost as much as the look-ups of an allocation.
+  const hasInfo = log.level === undefined || logLevels.indexOf(log.level) <= logLevels.indexOf('info')
   return {
     // The first, the second, the fourth and so on: whoever has found such a packet can send many.
     faulted: (error) => {
@@ -16,10 +18,14 @@ export function shardLog(log: Log): ShardEvents {
       const what = error instanceof Error ? (error.stack ?? error.message) : String(error)
       log.error('a packet was dropped for a fault of this server: please report it', { times: faults, what })
     },
-    allocationCreated: (allocation) => log.info('allocation started', fieldsOf(allocation)),
+    allocationCreated: (allocation) => {
+      if (hasInfo) log.info('allocation started', fieldsOf(allocation))
+    },
     allocationMoved: (allocation, from) =>
       log.info('allocation moved', { ...fieldsOf(allocation), from: `${from}` }),
-    allocationEnded: (allocation, reason, now) => logEnd(log, allocation, reason, now),
+    allocationEnded: (allocation, reason, now) => {
+      if (hasInfo) logEnd(log, allocation, reason, now)
+    },
     notice: (notice) => logNotice(log, notice),
     systemRefused: (what, reason) => log.debug('the system refused', { what, reason }),
     streamEnded: (transport, client, reason) =>

@@ -8,8 +8,9 @@ import type { StreamHandlers, StreamSocket } from '../core/host.ts'
 import type { Datagram, SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import { packetOf } from '../net/route-packet.ts'
 import { type FramingFault, type FramingOptions, StreamFramer } from '../stun/stream-framing.ts'
-import { packetOf, type Route } from '../turn/route.ts'
+import type { Route } from '../turn/route.ts'
 import type { StreamCounters } from './stream-counters.ts'
 
 export const streamLimits = {

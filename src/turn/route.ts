@@ -22,15 +22,3 @@ export interface Route {
 }
 
 export type MutableRoute = { -readonly [Key in keyof Route]: Route[Key] }
-
-/** What the route says of these bytes: a view where they go out as they are, else a new array. */
-export function packetOf(
-  { header, headerLength, start, end, padding }: Route,
-  bytes: Uint8Array,
-): Uint8Array {
-  if (headerLength === 0 && padding === 0) return bytes.subarray(start, end)
-  const packet = new Uint8Array(headerLength + end - start + padding)
-  for (let i = 0; i < headerLength; i++) packet[i] = header[i]!
-  packet.set(bytes.subarray(start, end), headerLength)
-  return packet
-}

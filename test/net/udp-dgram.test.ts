@@ -129,6 +129,29 @@ describe('a UDP socket', () => {
     for (const { text, from } of target.received) expect(from).toBe(`${(text === '1' ? one : two).address}`)
   })
 
+  it('finds each of many destinations, whatever was sent to between', async () => {
+    const sender = await TestSocket.at()
+    const targets = [await TestSocket.at('127.0.0.2'), await TestSocket.at('127.0.0.3')]
+    for (let round = 0; round < 20; round++) {
+      for (const [i, target] of targets.entries()) {
+        sender.send(`${round} for ${i}`, target.address)
+        // Nobody is there.
+        for (let other = 0; other < 25; other++) {
+          sender.send(
+            'for others',
+            TransportAddress.of(`127.1.${round}.${other * 2 + i}`, target.address.port),
+          )
+        }
+      }
+    }
+    for (const [i, target] of targets.entries()) {
+      await until(() => target.received.length === 20)
+      expect(target.received.map(({ text }) => text)).toEqual(
+        Array.from({ length: 20 }, (_, round) => `${round} for ${i}`),
+      )
+    }
+  })
+
   it.each([0, 1, 1200, 9000, 65_507])('carries %i bytes whole', async (length) => {
     const [alice, bob] = [await TestSocket.at(), await TestSocket.at()]
     const payload = new Uint8Array(length).map((_, i) => i * 7)
