@@ -1,5 +1,7 @@
 /** `turnpike credentials`: what it mints is accepted by turnpike and by coturn, and the secret is never shown. */
 
+import { spawnSync } from 'node:child_process'
+import { createHmac } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -60,6 +62,25 @@ describe('turnpike credentials', () => {
     const until = Number.parseInt(servers[1]!.username!, 10)
     expect(until).toBeGreaterThanOrEqual(before + 7200)
     expect(until).toBeLessThanOrEqual(Math.floor(Date.now() / 1000) + 7200)
+  })
+
+  it('are made with a secret from standard input', () => {
+    const args = [
+      'bin/turnpike.ts',
+      'credentials',
+      'turn:a.example.org',
+      '--secret-file',
+      '-',
+      '--user-id',
+      'bob',
+    ]
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      input: 'north-star\n',
+    })
+    expect([status, stderr]).toEqual([0, ''])
+    const [{ username, credential }] = JSON.parse(stdout).iceServers
+    expect(credential).toBe(createHmac('sha1', 'north-star').update(username).digest('base64'))
   })
 
   it('are accepted by turnpike, unless they were made with another secret', async () => {

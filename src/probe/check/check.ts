@@ -126,7 +126,10 @@ function assemble(
   )
   const named = transports.filter(({ isNamed }) => isNamed)
   const allowed = (policy ?? []).filter(({ refused }) => refused === false)
-  const problems = [...transports.flatMap((one) => one.problems), ...allowed.map(policyProblem)]
+  const problems = [
+    ...transports.flatMap((one) => one.problems),
+    ...(allowed.length === 0 ? [] : [policyProblem(allowed)]),
+  ]
   const ok = allowed.length > 0 ? false : verdictOf(named)
   return {
     schema: checkSchema,
@@ -166,9 +169,10 @@ function summaryOf(ok: boolean | null, named: readonly TransportReport[], allowe
   return `It does not work: ${why ?? 'the reason is not known'}.`
 }
 
-function policyProblem({ range, peer }: PolicyFinding): Problem {
+function policyProblem(allowed: readonly PolicyFinding[]): Problem {
   const place = { transport: 'udp', port: 0, host: '' } as const
-  return { ...problemOf(fault('peer-allowed', `${peer} (${range})`), place), where: 'policy' }
+  const peers = allowed.map(({ peer }) => peer).join(', ')
+  return { ...problemOf(fault('peer-allowed', peers), place), where: 'policy' }
 }
 
 function unresolved({ uri, transport, port, host, reason }: Unresolved): TransportReport {

@@ -192,7 +192,7 @@ export const cures = {
     severity: 'error',
     what: ({ detail }) => `it would relay to ${detail}`,
     fix: () =>
-      'Deny it (turnpike does unless --allow-peer names it; coturn: denied-peer-ip, no-loopback-peers).',
+      'Deny them (turnpike does unless --allow-peer names them; coturn: denied-peer-ip, no-loopback-peers).',
   },
 } as const satisfies Readonly<Record<string, Cure>>
 
