@@ -2,16 +2,9 @@
 
 import { Command } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
+import type { Host } from '../core/host.ts'
 import { isLoopbackIp } from '../core/ip.ts'
-import { NodeHost } from '../net/node-host.ts'
-import { resolveServer } from '../net/resolve-server.ts'
-import {
-  bytesOf,
-  doublingUpTo,
-  probeThroughput,
-  type ThroughputPlan,
-  type ThroughputReport,
-} from '../probe/throughput.ts'
+import type { ThroughputPlan, ThroughputReport } from '../probe/throughput.ts'
 import { formatServerUri, type ServerUri } from '../stun/uri.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
 import { interruptible } from './interrupt.ts'
@@ -21,7 +14,6 @@ import { parseTurnUri } from './parse-uris.ts'
 import { progressOn } from './screen/progress.ts'
 import { render } from './screen/render.ts'
 import { terminalOf } from './screen/terminal.ts'
-import { bytesText, throughputScreen } from './throughput-screen.ts'
 import { version } from './version.ts'
 
 interface ThroughputFlags extends LoginFlags {
@@ -62,13 +54,19 @@ Examples:
 }
 
 async function runThroughput(uri: ServerUri, flags: ThroughputFlags): Promise<ExitCode> {
+  const [{ NodeHost }, { bytesOf, doublingUpTo, probeThroughput }, { bytesText, throughputScreen }] =
+    await Promise.all([
+      import('../net/node-host.ts'),
+      import('../probe/throughput.ts'),
+      import('./throughput-screen.ts'),
+    ])
   const host = new NodeHost()
   const plan: ThroughputPlan = {
     mbitsPerSecond: doublingUpTo(flags.upTo),
     secondsPerStep: flags.seconds,
     payloadBytes: flags.size,
   }
-  const planned = planText(plan)
+  const planned = planText(plan, bytesText(bytesOf(plan)))
   if (flags.yes !== true && !(await isOnLoopback(host, uri))) {
     throw new TurnpikeError(
       'configuration-invalid',
@@ -97,14 +95,15 @@ async function runThroughput(uri: ServerUri, flags: ThroughputFlags): Promise<Ex
   })
 }
 
-function planText(plan: ThroughputPlan): string {
+function planText(plan: ThroughputPlan, size: string): string {
   const { mbitsPerSecond, secondsPerStep, payloadBytes } = plan
   const steps = mbitsPerSecond.join(', ')
-  return `up to ${bytesText(bytesOf(plan))} in all: ${steps} Mbit/s for ${secondsPerStep} s each, in packets of ${payloadBytes} bytes, until more than 1 % is lost`
+  return `up to ${size} in all: ${steps} Mbit/s for ${secondsPerStep} s each, in packets of ${payloadBytes} bytes, until more than 1 % is lost`
 }
 
 /** Every address that it may mean. A name that does not resolve is found out later. */
-function isOnLoopback(host: NodeHost, uri: ServerUri): Promise<boolean> {
+async function isOnLoopback(host: Host, uri: ServerUri): Promise<boolean> {
+  const { resolveServer } = await import('../net/resolve-server.ts')
   return new Promise((resolve) => {
     resolveServer(host, uri, { transports: ['udp', 'tcp', 'tls'] }, (result) => {
       resolve(result.type === 'resolved' && result.servers.every(({ address }) => isLoopbackIp(address)))
