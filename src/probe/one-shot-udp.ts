@@ -10,6 +10,9 @@ import { DgramAsPromised, type SocketAsPromised } from 'dgram-as-promised'
 import type { TransportAddress } from '../core/transport-address.ts'
 import { encodeMessage } from '../stun/encode.ts'
 
+/** Limit: a refusal comes within a round trip, or not at all. */
+const refusalMs = 2000
+
 export type OneShot =
   | { readonly type: 'answered'; readonly bytes: Uint8Array }
   /** The system's code, such as ECONNREFUSED. */
@@ -46,7 +49,7 @@ export async function sendOnce(
 export async function isUdpPortClosed(address: TransportAddress): Promise<boolean> {
   const transactionId = crypto.getRandomValues(new Uint8Array(12))
   const request = encodeMessage({ class: 'request', method: 'Binding', transactionId, attributes: [] })
-  const result = await sendOnce(address, request, 500)
+  const result = await sendOnce(address, request, refusalMs)
   return result.type === 'refused' && result.reason === 'ECONNREFUSED'
 }
 

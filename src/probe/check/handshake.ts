@@ -27,7 +27,7 @@ export interface HandshakeOptions {
 }
 
 /** Limit: for each of connecting, TLS and the first answer. */
-const stepMs = 4000
+const stepMs = 5000
 const briefMs = 1500
 /** When a request is sent again over UDP. */
 const retransmitMs = [250, 750, 1750]

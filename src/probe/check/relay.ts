@@ -26,8 +26,8 @@ export interface RelayOptions {
   readonly count: number
 }
 
-const allocateMs = 6000
-const requestMs = 3000
+const allocateMs = 8000
+const requestMs = 5000
 const releaseMs = 3000
 const someLoss = 0.05
 /** A permission was granted, and nothing came. */
