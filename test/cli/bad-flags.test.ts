@@ -214,15 +214,15 @@ const refusals: [string[], string[]][] = [
     ['--alternate-server', '"192.0.2.9"'],
   ],
   [
-    ['--alternate-server', '127.0.0.1:3478', '--listen', 'udp://127.0.0.1:3478', '--user', 'a:b'],
-    ['--alternate-server 127.0.0.1:3478 is this server itself'],
+    ['--alternate-server', '127.0.0.77:29478', '--listen', 'udp://127.0.0.77:29478', '--user', 'a:b'],
+    ['--alternate-server 127.0.0.77:29478 is this server itself'],
   ],
   [
     ['--alternate-address', '127.0.0.2:3478'],
     ['--alternate-address', '"127.0.0.2:3478"', 'did you mean 127.0.0.2?'],
   ],
   [
-    ['--alternate-address', '127.0.0.2', '--user', 'a:b'],
+    ['--alternate-address', '127.0.0.2', '--listen', 'udp://0.0.0.0:29479', '--user', 'a:b'],
     ['--alternate-address', '--listen udp://'],
   ],
   [
