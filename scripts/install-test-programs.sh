@@ -3,6 +3,7 @@
 # Debian's Chromium for the page, the ICE agents of aioice and libnice, and what network namespaces with NATs are made of.
 # Says what it could not do and succeeds all the same: the tests themselves decide what a missing program means.
 set -u
+PATH="$PATH:/usr/sbin:/sbin"
 
 has_all() {
   for program in turnserver turnutils_uclient turnutils_peer turnutils_stunclient turnutils_natdiscovery chromium ip nft unshare; do

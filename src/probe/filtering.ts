@@ -119,11 +119,20 @@ async function judge(
   const excluded = new Set<Filtering>()
   // What has arrived from another port of an address that was asked: ports are not looked at.
   if (isThreeIn) excluded.add('APDF')
+  const isOverdue = input.run.isOverdue(two.changed) || input.run.isOverdue(three.changed)
   const isTwoProof =
-    two.changed.type === 'silent' && isAlive(two) && answers(alternates.a2p2) && bothHonoured === true
+    !isOverdue &&
+    two.changed.type === 'silent' &&
+    isAlive(two) &&
+    answers(alternates.a2p2) &&
+    bothHonoured === true
   if (isTwoProof) excluded.add('EIF')
   const isThreeProof =
-    three.changed.type === 'silent' && isAlive(three) && answers(alternates.a1p2) && portHonoured === true
+    !isOverdue &&
+    three.changed.type === 'silent' &&
+    isAlive(three) &&
+    answers(alternates.a1p2) &&
+    portHonoured === true
   if (isThreeProof) excluded.add('EIF').add('ADF')
   const possible = filterings.filter((one) => !excluded.has(one))
   const controls = {
@@ -133,11 +142,13 @@ async function judge(
     changeRequestHonoured:
       bothHonoured === null || portHonoured === null ? null : bothHonoured && portHonoured,
   }
-  const reason = !alternatesAnswer
-    ? 'the alternate address of the server does not answer'
-    : !stillAlive
-      ? 'the mapping was not the same before and after'
-      : 'the server could not be shown to answer from its alternate address'
+  const reason = isOverdue
+    ? 'an answer came when it was not waited for any more'
+    : !alternatesAnswer
+      ? 'the alternate address of the server does not answer'
+      : !stillAlive
+        ? 'the mapping was not the same before and after'
+        : 'the server could not be shown to answer from its alternate address'
   if (possible.length === 0)
     return { report: reportOf(filterings, 'the answers contradict each other', controls), fault: undefined }
   const fault =

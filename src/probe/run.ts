@@ -69,6 +69,9 @@ export class Run {
   readonly onStep: (text: string) => void
   readonly #endsAt: Instant
   readonly #pending = new Map<string, Pending>()
+  /** Requests that were given up, by their transaction IDs, and those of them that were answered after all. */
+  readonly #givenUp = new Map<string, Asked>()
+  readonly #overdue = new Set<Asked>()
   readonly #sockets = new Set<RunSocket>()
   readonly #stops = new Set<() => void>()
   #nextTurn: Instant
@@ -159,6 +162,7 @@ export class Run {
         cancel()
         this.#stops.delete(stop)
         for (const id of ids) this.#pending.delete(id)
+        if (result.type === 'silent') for (const id of ids) this.#givenUp.set(id, result)
         resolve(result)
       }
       const stop = () => finish({ type: 'cut', destination, tries: ids.length })
@@ -206,12 +210,20 @@ export class Run {
     })
   }
 
+  /** Whether an answer has come since it was given up: it was no silence but a slow machine. */
+  isOverdue(asked: Asked): boolean {
+    return this.#overdue.has(asked)
+  }
+
   /** A datagram of a socket of this run. False if it is not an answer that anybody waits for. */
   handleDatagram(bytes: Uint8Array, source: AddressWords, socket: RunSocket): boolean {
     const message = decodeMessage(bytes)
     if (typeof message === 'string' || message.method !== 'Binding') return false
     if (message.class !== 'success' && message.class !== 'error') return false
-    const pending = this.#pending.get(message.transactionId.join(','))
+    const id = message.transactionId.join(',')
+    const givenUp = this.#givenUp.get(id)
+    if (givenUp !== undefined) this.#overdue.add(givenUp)
+    const pending = this.#pending.get(id)
     pending?.arrived(message, TransportAddress.from(source), socket, pending.sentAt)
     return pending !== undefined
   }

@@ -3,6 +3,9 @@
 import { spawnSync } from 'node:child_process'
 import { type Child, missingPrograms, start } from '../programs.ts'
 
+// Where the programs are, also for those who are not root.
+process.env.PATH = `${process.env.PATH}:/usr/sbin:/sbin`
+
 const flags = ['-n', '-m', '-p', '-f', '--mount-proc', '--kill-child']
 /** Whoever is not root becomes it inside. */
 const unshare = process.getuid?.() === 0 ? flags : ['-U', '-r', ...flags]

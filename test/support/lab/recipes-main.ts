@@ -15,7 +15,10 @@ const lab = new Lab()
 await Promise.all([lab.serve(), lab.servePlain()])
 const wanted = process.argv.slice(2)
 const chosen = recipes.filter(({ name }) => wanted.length === 0 || wanted.includes(name.split(' ')[0]!))
-const queue = chosen.map((recipe) => ({ recipe, client: lab.home(recipe).client }))
+// Lifetimes take the longest: they begin first.
+const queue = chosen
+  .toSorted((x, y) => Number(y.ladder !== undefined) - Number(x.ladder !== undefined))
+  .map((recipe) => ({ recipe, client: lab.home(recipe).client }))
 
 async function work(): Promise<void> {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {

@@ -221,23 +221,23 @@ table ip extra {
     name: '22 short lifetimes',
     rules: home,
     sysctls: {
-      'net.netfilter.nf_conntrack_udp_timeout': '4',
-      'net.netfilter.nf_conntrack_udp_timeout_stream': '8',
+      'net.netfilter.nf_conntrack_udp_timeout': '5',
+      'net.netfilter.nf_conntrack_udp_timeout_stream': '15',
     },
-    ladder: [1, 6, 12],
+    ladder: [1, 8, 20],
     udp: {},
-    lifetime: { single: 1, stream: 6 },
+    lifetime: { single: 1, stream: 8 },
   },
   {
     name: '22b short lifetimes by a rule',
     rules: `${home}
 table ip extra {
-  ct timeout u { protocol udp; l3proto ip; policy = { unreplied : 4, replied : 8 } ; }
+  ct timeout u { protocol udp; l3proto ip; policy = { unreplied : 5, replied : 15 } ; }
   chain p { type filter hook prerouting priority filter; meta l4proto udp ct timeout set "u"; }
 }`,
-    ladder: [1, 6, 12],
+    ladder: [1, 8, 20],
     udp: {},
-    lifetime: { single: 1, stream: 6 },
+    lifetime: { single: 1, stream: 8 },
   },
   ...(
     [
