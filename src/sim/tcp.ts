@@ -334,7 +334,8 @@ export class TcpConnection {
       this.#finIsSent = true
       this.#sendFlight(noBytes, true)
     }
-    this.#arm()
+    // What is sent besides does not put off what is waited for already (RFC 6298 §5.1).
+    if (this.#cancelTimer === undefined) this.#arm()
   }
 
   /** At most one segment of what is to be sent; small writes go together. */

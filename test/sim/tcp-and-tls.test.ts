@@ -43,6 +43,25 @@ describe('TCP', () => {
     expect(recorder.lines).toEqual(['5000 failed ETIMEDOUT'])
   })
 
+  test('goes on after a loss, also while more and more is written', () => {
+    const internet = new Internet({ seed: 1, link: { loss: 0.03, delayMs: 10 } })
+    const [client, server] = [internet.host(), internet.host()]
+    const { streams } = listen(server, 80)
+    internet.run()
+    const { stream, recorder } = connect(client, server.address(80))
+    internet.run({ until: () => recorder.lines.length > 0 && streams.length > 0 })
+    const arrivals = [internet.now]
+    streams[0]!.recorder.onData = () => arrivals.push(internet.now)
+    const writes = 4000
+    for (let i = 0; i < writes; i++) {
+      internet.at(internet.now + i * 20, () => stream.write(new Uint8Array(1000)))
+    }
+    internet.run({ for: writes * 20 + 10_000 })
+    expect(streams[0]!.recorder.bytes).toBe(writes * 1000)
+    const gaps = arrivals.slice(1).map((at, i) => at - arrivals[i]!)
+    expect(Math.max(...gaps)).toBeLessThan(5000)
+  })
+
   test('delivers everything in order over a line that loses, reorders and duplicates', () => {
     const internet = new Internet({ seed: 3, link: { loss: 0.1, reorder: 0.1, duplicate: 0.1, delayMs: 10 } })
     const [client, server] = [internet.host(), internet.host()]
