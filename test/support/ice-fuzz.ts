@@ -288,9 +288,10 @@ class Scenario {
   }
 
   #checkMirror(sides: readonly [IceSide, IceSide]): void {
-    // A pair that has lost its consent is not used again, and cannot be nominated anew: data takes another way back.
+    // A pair that has lost its consent is not used again by the side that has lost it, which the other one does not know.
     if (sides.some((side) => side.state !== 'completed' && hasLostConsent(side))) return
     const [x, y] = sides.map(nominatedOf)
+    if (sides.some((side, i) => hasLostConsent(side, i === 0 ? y : x))) return
     if (x === undefined || y === undefined) this.faults.push('somebody has no nominated pair')
     else if (
       `${x.local.address}` !== `${y.remote.address}` ||
@@ -343,8 +344,16 @@ function nominatedOf(side: IceSide): PairSummary | undefined {
   return nominated.find((pair) => isSame(pair, selected)) ?? nominated[0] ?? selected
 }
 
-function hasLostConsent(side: IceSide): boolean {
-  return side.transport.pairs().some(({ failure }) => failure === 'consent-expired')
+/** On the other end of `pair`, or at all. */
+function hasLostConsent(side: IceSide, pair?: PairSummary): boolean {
+  return side.transport
+    .pairs()
+    .some(
+      ({ failure, local, remote }) =>
+        failure === 'consent-expired' &&
+        (pair === undefined ||
+          (local.address.equals(pair.remote.address) && remote.address.equals(pair.local.address))),
+    )
 }
 
 function isSame(x: PairSummary, y: PairSummary | undefined): boolean {
