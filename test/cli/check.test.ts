@@ -6,12 +6,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import type { CheckReport } from '../../src/probe/check/report.ts'
 import { isUdpPortClosed, sendOnce } from '../../src/probe/one-shot-udp.ts'
 import { CertificateFolder, type TestCertificate } from '../support/certificates.ts'
-import { startCoturn } from '../support/coturn-server.ts'
+import { type Coturn, startCoturn } from '../support/coturn-server.ts'
 import { type Child, missingPrograms, startCli } from '../support/programs.ts'
 import { quietPorts } from '../support/quiet-ports.ts'
 import { RealClient, startEchoPeer } from '../support/real-client.ts'
@@ -34,6 +34,9 @@ afterAll(() => {
   rmSync(folder, { recursive: true })
 })
 
+const children: Child[] = []
+afterAll(() => Promise.all(children.map((child) => child.stop('SIGKILL'))))
+
 interface Server {
   readonly child: Child
   readonly udp: number
@@ -51,6 +54,7 @@ async function serve(certificate: TestCertificate, ...flags: readonly string[]):
     ],
     { timeoutSeconds: 600 },
   )
+  children.push(child)
   const [line] = await child.waitFor(/^\{"event":"listening".*\}$/m)
   const listeners = JSON.parse(line).listeners as { transport: string; port: number }[]
   const portOf = (transport: string) => listeners.find((one) => one.transport === transport)!.port
@@ -242,13 +246,15 @@ describe('turnpike check', { timeout: 240_000 }, () => {
 })
 
 describe.skipIf(coturn.length > 0)('turnpike check of coturn', { timeout: 240_000 }, () => {
+  let server: Coturn
+  afterEach(() => server.stop())
+
   it('finds that it relays by every transport', async () => {
-    const server = await startCoturn()
+    server = await startCoturn()
     const { code, report } = await check(
       ...[`turn:127.0.0.1:${server.port}`, `turn:127.0.0.1:${server.port}?transport=tcp`],
       ...[`turns:127.0.0.1:${server.tlsPort}`, ...login, '--ca', server.certificate.certificateFile],
     )
-    await server.stop()
     expect(codesOf(report)).toEqual([])
     expect(code).toBe(0)
     expect(report.transports[0]!.software).toMatch(/Coturn/)
@@ -256,9 +262,8 @@ describe.skipIf(coturn.length > 0)('turnpike check of coturn', { timeout: 240_00
   })
 
   it('finds that its defaults let private peers in', async () => {
-    const server = await startCoturn()
+    server = await startCoturn()
     const { code, report } = await check(`turn:127.0.0.1:${server.port}`, ...login, '--policy')
-    await server.stop()
     expect(code).toBe(1)
     const allowed = report.policy!.filter(({ refused }) => refused === false).map(({ peer }) => peer)
     expect(allowed).toContain('192.168.0.1')
@@ -266,7 +271,7 @@ describe.skipIf(coturn.length > 0)('turnpike check of coturn', { timeout: 240_00
   })
 
   it('names its quota and a wrong password', async () => {
-    const server = await startCoturn(['--user-quota=1'])
+    server = await startCoturn(['--user-quota=1'])
     const uri = `turn:127.0.0.1:${server.port}`
     const client = new RealClient({
       transport: 'udp',
@@ -277,16 +282,14 @@ describe.skipIf(coturn.length > 0)('turnpike check of coturn', { timeout: 240_00
     const full = await check(uri, ...login)
     const refused = await check(uri, '-u', 'alice', '--password-file', wrong)
     await client.close()
-    await server.stop()
     expect(codesOf(full.report)).toEqual(['quota-reached'])
     expect(codesOf(refused.report)).toEqual(['credentials-refused'])
     expect([full.code, refused.code]).toEqual([1, 5])
   })
 
   it('names its private relay address', async () => {
-    const server = await startCoturn(['-X', '10.1.2.3'])
+    server = await startCoturn(['-X', '10.1.2.3'])
     const { code, report } = await check(`turn:127.0.0.1:${server.port}`, ...login)
-    await server.stop()
     expect(codesOf(report)).toContain('relay-private')
     expect(code).toBe(1)
   })
