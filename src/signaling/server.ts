@@ -36,7 +36,8 @@ export interface SignalingServer {
   close(): void
 }
 
-const defaults = { maxConnectionsPerAddress: 256, pingMs: 2500, silenceMs: 6000 }
+/** Whoever vanishes is known to be gone within ten seconds: silence, the ping that notices it, and the hub's grace. */
+export const signalingDefaults = { maxConnectionsPerAddress: 256, pingMs: 2000, silenceMs: 5000 } as const
 
 /** Limit: what may wait for a peer that does not read. */
 const maxBufferedBytes = 1024 * 1024
@@ -62,7 +63,7 @@ class SignalingSockets {
   readonly hub: SignalingHub
   readonly #http: Server
   readonly #host: Host
-  readonly #options: SignalingOptions & typeof defaults
+  readonly #options: SignalingOptions & Required<Pick<SignalingOptions, keyof typeof signalingDefaults>>
   readonly #events: SignalingEvents
   readonly #webSockets = new WebSocketServer({ noServer: true, maxPayload: limits.messageLength * 3 })
   readonly #clients = new Map<ConnectionId, Client>()
@@ -78,7 +79,7 @@ class SignalingSockets {
     this.hub = new SignalingHub(options, host.random)
     this.#http = http
     this.#host = host
-    this.#options = { ...defaults, ...options }
+    this.#options = { ...signalingDefaults, ...options }
     this.#events = events
     http.on('upgrade', this.#upgrade)
     this.#pings = setInterval(() => this.#ping(), this.#options.pingMs)

@@ -2,7 +2,7 @@
 
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { buildPage, joinRoom, launchBrowser } from '../support/browser.ts'
+import { buildPage, joinRoom, launchBrowser, say, seesMoving } from '../support/browser.ts'
 import { type Child, missingPrograms, startCli } from '../support/programs.ts'
 
 const missing = missingPrograms('the page in Chromium', ['chromium'], 'apt-get install chromium')
@@ -16,7 +16,7 @@ describe.skipIf(missing.length > 0)('the page', { timeout: 240_000 }, () => {
   const faults: string[] = []
 
   beforeAll(async () => {
-    buildPage()
+    await buildPage()
     browser = await launchBrowser()
   }, 240_000)
 
@@ -145,15 +145,3 @@ describe.skipIf(missing.length > 0)('the page', { timeout: 240_000 }, () => {
     faults.length = 0
   })
 })
-
-async function say(page: Page, text: string): Promise<void> {
-  await page.fill('#text', text)
-  await page.press('#text', 'Enter')
-}
-
-/** Frames are decoded, and go on being so. */
-async function seesMoving(page: Page): Promise<void> {
-  const frames = "document.getElementById('remote').getVideoPlaybackQuality().totalVideoFrames"
-  const before = Number(await page.evaluate(frames))
-  await expect.poll(() => page.evaluate(frames), { timeout: 60_000 }).toBeGreaterThan(before + 10)
-}

@@ -5,8 +5,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { WebSocket as NodeWebSocket } from 'ws'
 import { NodeHost } from '../../src/net/node-host.ts'
 import { SignalingClient, type SignalingHandlers } from '../../src/signaling/client.ts'
+import { defaultHubOptions } from '../../src/signaling/hub-options.ts'
 import type { Joined, PeerSummary } from '../../src/signaling/protocol.ts'
-import { type SignalingOptions, type SignalingServer, serveSignaling } from '../../src/signaling/server.ts'
+import {
+  type SignalingOptions,
+  type SignalingServer,
+  serveSignaling,
+  signalingDefaults,
+} from '../../src/signaling/server.ts'
 
 const host = new NodeHost()
 let http: Server
@@ -135,6 +141,13 @@ describe('signaling over WebSockets', () => {
     await a.until('peer-joined Sil')
     await a.until('peer-left lost')
     silent.terminate()
+  })
+
+  it('tells of it within ten seconds unless told otherwise, whenever the last sign of life was', () => {
+    const { pingMs, silenceMs } = signalingDefaults
+    expect(silenceMs + pingMs + defaultHubOptions.graceMs).toBeLessThanOrEqual(10_000)
+    // One answer may be late without anything being wrong.
+    expect(silenceMs).toBeGreaterThan(2 * pingMs)
   })
 
   it('does not come back when it is refused for good', async () => {

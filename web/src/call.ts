@@ -29,6 +29,8 @@ export class Call {
   #isMakingOffer = false
   #ignoresOffer = false
   #hasMedia = false
+  /** One after the other: an offer that follows an answer at once is not one that crosses ours. */
+  #queue: Promise<void> = Promise.resolve()
 
   constructor(options: CallOptions, handlers: CallHandlers) {
     this.#options = options
@@ -50,9 +52,15 @@ export class Call {
     }
   }
 
-  async receive(data: SignalData): Promise<void> {
-    if ('candidate' in data) await this.#receiveCandidate(data.candidate)
-    else await this.#receiveDescription(data.description)
+  /** Rejects if what was sent does not fit; what comes after is taken all the same. */
+  receive(data: SignalData): Promise<void> {
+    const received = this.#queue.then(() =>
+      'candidate' in data
+        ? this.#receiveCandidate(data.candidate)
+        : this.#receiveDescription(data.description),
+    )
+    this.#queue = received.catch(() => {})
+    return received
   }
 
   say(text: string): void {
@@ -89,6 +97,7 @@ export class Call {
 
   async #receiveDescription(description: RTCSessionDescriptionInit): Promise<void> {
     const { connection } = this
+    if (connection.signalingState === 'closed') return
     const collides =
       description.type === 'offer' && (this.#isMakingOffer || connection.signalingState !== 'stable')
     this.#ignoresOffer = this.#options.isCaller && collides
@@ -102,6 +111,7 @@ export class Call {
   }
 
   async #receiveCandidate(candidate: RTCIceCandidateInit | null): Promise<void> {
+    if (this.connection.signalingState === 'closed') return
     try {
       await this.connection.addIceCandidate(candidate ?? undefined)
     } catch (error) {
