@@ -1,9 +1,10 @@
 /**
  * Picture and sound to send: a WebM or MP4 file, as it is, or the test card that comes with us. Nothing is transcoded.
- * Limit: Opus has to be stereo in the file, for that is how it is negotiated, and werift sends nothing of another kind.
+ * Limit: Opus has to be stereo in the file, for that is how it is negotiated, and werift sends nothing of another kind:
+ * such a file is refused.
  */
 
-import { access } from 'node:fs/promises'
+import { access, open } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { TurnpikeError } from '../core/errors.ts'
 import { createMp4WebmRegister, type MediaStreamTrack } from './werift.ts'
@@ -34,6 +35,11 @@ export async function openMedia(
   })
   const register = createMp4WebmRegister({ path, loop })
   try {
+    if (kinds.includes('audio') && (await hasMonoOpus(path))) {
+      throw new Error(
+        'its Opus is mono, and only stereo can be sent: ffmpeg -i IN -c:v copy -c:a libopus -ac 2 OUT',
+      )
+    }
     await register.prepare?.()
     const tracks: MediaStreamTrack[] = []
     for (const kind of kinds) {
@@ -46,6 +52,27 @@ export async function openMedia(
   } catch (cause) {
     register.stop?.()
     throw unavailable(path, cause instanceof Error ? cause.message : String(cause), cause)
+  }
+}
+
+/** The header of Opus in WebM (RFC 7845 §5.1) and in MP4, each with its count of channels. */
+const monoHeaders = [Buffer.from('OpusHead\x01\x01', 'latin1'), Buffer.from('dOps\x00\x01', 'latin1')]
+
+/** Limit: bytes at either end of a file that its headers are looked for in. */
+const headerBytes = 1024 * 1024
+
+async function hasMonoOpus(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    for (const position of [0, Math.max(0, size - headerBytes)]) {
+      const { buffer, bytesRead } = await file.read({ buffer: Buffer.alloc(headerBytes), position })
+      const bytes = buffer.subarray(0, bytesRead)
+      if (monoHeaders.some((header) => bytes.includes(header))) return true
+    }
+    return false
+  } finally {
+    await file.close()
   }
 }
 

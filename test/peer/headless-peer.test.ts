@@ -1,6 +1,6 @@
 /** Headless peers that meet in a room of a real signaling server, with a TURN server beside it. */
 
-import { existsSync, mkdtempSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -123,5 +123,12 @@ describe('headless peers', { timeout: 120_000 }, () => {
       '"no such file" cannot be sent: cannot be read (ENOENT)',
     )
     await expect(openMedia('package.json', ['video'])).rejects.toThrow('"package.json" cannot be sent')
+    const mono = join(folder, 'mono.webm')
+    const bytes = readFileSync('assets/test-card.webm')
+    bytes[bytes.indexOf('OpusHead') + 9] = 1
+    writeFileSync(mono, bytes)
+    await expect(openMedia(mono, ['audio'])).rejects.toThrow('its Opus is mono, and only stereo can be sent')
+    const picture = await openMedia(mono, ['video'])
+    picture.close()
   })
 })
