@@ -67,7 +67,7 @@ export const garbage: Load = {
   payload: 172,
   direction: 'both',
   burst: 1,
-  seconds: 150,
+  seconds: 90,
   packets: 10_000_000,
   rate: 0,
 }

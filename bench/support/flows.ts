@@ -23,6 +23,8 @@ import type { MethodName } from '../../src/stun/methods.ts'
 const batch = 64
 const slotBytes = 2048
 const channel = 0x4000
+/** When nothing has come for so long, what is missing is lost. */
+const lossAfterMs = 100
 
 export interface FlowOptions {
   readonly server: TransportAddress
@@ -190,6 +192,7 @@ export class Flows {
       // What a run before this one has sent is not of this one.
       if (read[0]! < start) return
       received++
+      lastArrival = now
       if ((received & 15) !== 0) return
       latencies[samples++ & (latencies.length - 1)] = performance.now() - read[0]!
     }
@@ -197,13 +200,17 @@ export class Flows {
     const onClient = (_source: MutableAddressWords, at: number) => onPacket(at + headerBytes)
     const end = start + seconds * 1000
     let now = start
+    let lastArrival = start
+    /** What was lost on the way is not under way any more. */
+    let lost = 0
     let isUp = up !== undefined
     while (now < end && received < packets) {
       now = performance.now()
+      if (now - lastArrival > lossAfterMs) lost = sent - received
       const allowed =
         rate > 0
           ? Math.min(batch, Math.floor(((now - start) * rate) / 1000) - sent)
-          : Math.min(batch, window - (sent - received))
+          : Math.min(batch, window - (sent - received - lost))
       if (allowed > 0) {
         stamp[0] = now
         if (direction === 'both') isUp = !isUp

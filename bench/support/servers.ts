@@ -42,8 +42,10 @@ export async function startTurnpikeServer(
     ],
     { stdio: ['ignore', 'pipe', 'ignore'] },
   )
+  // From the first line on: what it writes is kept.
+  const server = pinned(`turnpike ${flags.join(' ')}`.trim(), child, port, () => {})
   await waitFor(child, /"event":"listening"/)
-  return pinned(`turnpike ${flags.join(' ')}`.trim(), child, port, () => {})
+  return server
 }
 
 export async function startCoturn(core: number | string): Promise<PinnedServer> {
