@@ -179,16 +179,19 @@ export class Shard {
 
   /** The engine does not throw. If it does, that is one packet's misfortune, not the end of every call. */
   #handleDatagram(datagram: Datagram): void {
+    let isData = false
     try {
       const route = this.#engine.handleDatagram(datagram, this.#clock.now())
       if (route !== undefined) {
+        isData = true
         if (isStreamSocket(route.socket)) this.#streams?.forward(route, datagram.bytes)
         else this.#udp.forward(route, datagram)
       }
     } catch (error) {
       this.#events.faulted(error)
     }
-    this.#drain()
+    // Data that passes moves no deadline, and to read the next one makes a number: garbage for every packet.
+    if (this.#carryOutAll() || !isData) this.#armTimer()
   }
 
   /** A message from a stream: an array that is ours, where a datagram lies in the driver's memory. */
@@ -207,10 +210,16 @@ export class Shard {
 
   /** After every input: all outputs in order, then the timer. */
   #drain(): void {
-    for (let output = this.#engine.poll(); output !== undefined; output = this.#engine.poll()) {
-      this.#carryOut(output)
-    }
+    this.#carryOutAll()
     this.#armTimer()
+  }
+
+  /** Whether there was anything to carry out. */
+  #carryOutAll(): boolean {
+    let output = this.#engine.poll()
+    if (output === undefined) return false
+    for (; output !== undefined; output = this.#engine.poll()) this.#carryOut(output)
+    return true
   }
 
   #carryOut(output: ServerOutput): void {
