@@ -26,6 +26,11 @@ const entry = new URL(
   import.meta.url,
 )
 
+/** A turn after one with so many packets waits for more, so that they come together; streams wait with it. */
+const busyPackets = 16
+/** Limit: what that may delay a stream by, once in a while. */
+const busyWaitMs = 1
+
 /** What an eventfd is written. */
 const one = new Uint8Array(new BigUint64Array([1n]).buffer)
 
@@ -35,6 +40,7 @@ export class LoopDriver implements UdpDriver {
   readonly #state = new Int32Array(new SharedArrayBuffer(4))
   readonly #turn = () => this.#runTurn()
   #isDue = false
+  #isBusy = false
   #idle = 0
   #isStopped = false
 
@@ -117,9 +123,11 @@ export class LoopDriver implements UdpDriver {
   #runTurn(): void {
     this.#isDue = false
     if (this.#isStopped) return
-    const { received } = this.#driver.counters
-    this.#driver.run(0)
-    this.#idle = this.#driver.counters.received === received ? this.#idle + 1 : 0
+    const { counters } = this.#driver
+    const { received } = counters
+    this.#driver.run(0, this.#isBusy ? busyWaitMs : 0)
+    this.#isBusy = counters.received - received >= busyPackets
+    this.#idle = counters.received === received ? this.#idle + 1 : 0
     if (this.#idle < idleTurns) this.#schedule()
     else this.#wait()
   }

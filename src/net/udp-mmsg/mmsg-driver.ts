@@ -236,9 +236,10 @@ export class MmsgDriver implements UdpDriver, IoEvents {
 
   /**
    * Receives and sends. Comes back when `wakeUp` has been written to, when something was opened or closed, and `forMs`
-   * after something has happened; while nothing happens it waits for as long as it takes.
+   * after something has happened; while nothing happens it waits for as long as it takes. With 0 it has one turn, which
+   * waits for `waitMs` at most.
    */
-  run(forMs: number): void {
+  run(forMs: number, waitMs = 0): void {
     const { clock } = this
     clock.update()
     const start = clock.now()
@@ -249,7 +250,7 @@ export class MmsgDriver implements UdpDriver, IoEvents {
       const isWaiting = this.#runDeferred()
       const atOnce = isWaiting || forMs === 0
       this.#io.turn(
-        atOnce ? 0 : shorter(clock.untilNext, hasNews ? forMs : longestLullMs),
+        isWaiting ? 0 : forMs === 0 ? waitMs : shorter(clock.untilNext, hasNews ? forMs : longestLullMs),
         this.#pace.gatherUs,
       )
       hasNews = clock.runDue() || hasNews || this.counters.received !== receivedBefore
