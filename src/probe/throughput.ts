@@ -220,12 +220,20 @@ async function climb(
   for (const [number, targetMbits] of plan.mbitsPerSecond.entries()) {
     run.onStep(`${targetMbits} Mbit/s`)
     const step = await measure(run, plan, number, targetMbits, one, two)
-    if (step !== undefined) steps.push(step)
-    if (run.isOver || step === undefined) return { steps, end: 'interrupted' }
+    if (run.isOver || step === undefined) {
+      if (step !== undefined) steps.push(cutShort(step))
+      return { steps, end: 'interrupted' }
+    }
+    steps.push(step)
     if ((step.roundTrips.loss ?? 1) > tolerableLoss) return { steps, end: 'loss' }
     if (step.sentMbits < leastOfTarget * targetMbits) return { steps, end: 'client' }
   }
   return { steps, end: 'plan' }
+}
+
+/** What was under way when it was stopped is neither lost nor not. */
+function cutShort(step: ThroughputStep): ThroughputStep {
+  return { ...step, roundTrips: { ...step.roundTrips, loss: null } }
 }
 
 /** One rate for its time: each tick sends what is due by then, so that a late one does not slow it down. */

@@ -123,6 +123,11 @@ describe('the throughput of a relay', () => {
     expect(report.steps.length).toBeGreaterThan(0)
     expect(report.steps.length).toBeLessThan(4)
     expect(report.bestMbits).not.toBe(null)
+    // What was under way is not called lost.
+    expect(report.steps.map(({ roundTrips }) => roundTrips.loss)).toEqual([
+      ...report.steps.slice(1).map(() => 0),
+      null,
+    ])
     expect(isReport(JSON.parse(JSON.stringify(report))), JSON.stringify(isReport.errors)).toBe(true)
   })
 
