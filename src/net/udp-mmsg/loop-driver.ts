@@ -39,8 +39,11 @@ export class LoopDriver implements UdpDriver {
   readonly #watch: Worker
   readonly #state = new Int32Array(new SharedArrayBuffer(4))
   readonly #turn = () => this.#runTurn()
+  readonly #watchEnded: Promise<void>
+  #looking: NodeJS.Timeout | undefined
   #isDue = false
   #isBusy = false
+  /** Turns in a row in which nothing came and nothing was asked for. */
   #idle = 0
   #isStopped = false
 
@@ -49,7 +52,8 @@ export class LoopDriver implements UdpDriver {
     const libc = loadLibc()
     if (typeof libc === 'string') return libc
     const sizes = { receiveBufferBytes: bufferBytes, sendBufferBytes: bufferBytes }
-    const driver = MmsgDriver.open(libc, clock, { ...sizes, reusePort: false })
+    // An io_uring that one thread submits to does not wake another that polls it; epoll does.
+    const driver = MmsgDriver.open(libc, clock, { ...sizes, reusePort: false, ring: false })
     if (typeof driver === 'string') return driver
     try {
       return new LoopDriver(driver)
@@ -64,12 +68,17 @@ export class LoopDriver implements UdpDriver {
     this.#driver = driver
     const workerData: ReadinessWatchData = { descriptor: driver.descriptor, state: this.#state.buffer }
     this.#watch = new Worker(entry, { workerData })
-    this.#watch.on('message', this.#turn)
+    this.#watch.on('message', () => this.#wake())
     // Without it there is looking, which is slower and works.
     this.#watch.on('error', () => {})
-    this.#watch.on('exit', () => this.#lookWithoutWatch())
+    this.#watchEnded = new Promise<void>((resolve) => {
+      this.#watch.on('exit', () => {
+        this.#lookWithoutWatch()
+        resolve()
+      })
+    })
     this.#watch.unref()
-    this.#schedule()
+    this.#wake()
   }
 
   createDriver(handlers: UdpDriverHandlers): UdpDriver {
@@ -79,12 +88,12 @@ export class LoopDriver implements UdpDriver {
 
   bind(socket: SocketId, address: TransportAddress): void {
     this.#driver.bind(socket, address)
-    this.#schedule()
+    this.#wake()
   }
 
   transmit(socket: SocketId, destination: AddressWords, bytes: Uint8Array): void {
     this.#driver.transmit(socket, destination, bytes)
-    this.#schedule()
+    this.#wake()
   }
 
   /** From inside a turn, whose end sends it. */
@@ -94,7 +103,7 @@ export class LoopDriver implements UdpDriver {
 
   close(socket: SocketId): void {
     this.#driver.close(socket)
-    this.#schedule()
+    this.#wake()
   }
 
   flush(): void {
@@ -110,13 +119,13 @@ export class LoopDriver implements UdpDriver {
   async stop(): Promise<void> {
     if (this.#isStopped) return
     this.#isStopped = true
-    const ended = new Promise((resolve) => this.#watch.once('exit', resolve))
     // It is waited for now, and nothing else may be left to keep the process until then.
     this.#watch.ref()
     Atomics.store(this.#state, 0, watchState.stopped)
     Atomics.notify(this.#state, 0)
     writeSync(this.#driver.wakeUp, one)
-    await ended
+    await this.#watchEnded
+    clearInterval(this.#looking)
     this.#driver.stop()
   }
 
@@ -132,11 +141,16 @@ export class LoopDriver implements UdpDriver {
     else this.#wait()
   }
 
+  /** There is something to do. */
+  #wake(): void {
+    this.#idle = 0
+    this.#schedule()
+  }
+
   /** A turn at the end of this round of the loop: what the round has to send leaves together. */
   #schedule(): void {
     if (this.#isDue || this.#isStopped) return
     this.#isDue = true
-    this.#idle = 0
     setImmediate(this.#turn)
   }
 
@@ -147,6 +161,6 @@ export class LoopDriver implements UdpDriver {
 
   #lookWithoutWatch(): void {
     if (this.#isStopped) return
-    setInterval(this.#turn, 1).unref()
+    this.#looking = setInterval(this.#turn, 1).unref()
   }
 }
