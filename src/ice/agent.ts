@@ -5,44 +5,33 @@
  */
 
 import type { Random } from '../core/random.ts'
-import { type Core, type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
+import type { Core, Datagram, SocketId } from '../core/sans-io.ts'
 import { earliest, type Instant, later } from '../core/time.ts'
-import { type AddressWords, TransportAddress } from '../core/transport-address.ts'
-import { readUint32 } from '../stun/bytes.ts'
-import { checkFingerprint } from '../stun/integrity.ts'
-import { decodeMessage, headerBytes, type Message, magicCookie } from '../stun/message.ts'
-import { mapAddresses } from './address-mapping.ts'
-import { ufragsOf } from './binding.ts'
-import type { CandidateDescription, LocalCandidate } from './candidate.ts'
+import type { AddressWords, TransportAddress } from '../core/transport-address.ts'
+import type { Message } from '../stun/message.ts'
+import type { CandidateDescription } from './candidate.ts'
 import { type IceCredentials, type IceDescription, newCredentials } from './credentials.ts'
 import type { GatheredCandidate } from './gathered-candidate.ts'
+import { GatheredCandidates, type LocalCandidateVerdict } from './gathered-candidates.ts'
 import type { Generation } from './generation.ts'
 import { Generations } from './generations.ts'
-import type { LiveGeneration } from './live-generation.ts'
-import { localCandidateOf } from './local-candidates.ts'
+import { Inbound, type InputVerdict } from './inbound.ts'
 import { type IceAgentOptions, resolveOptions } from './options.ts'
 import type { IceOutput, IceState, PairSummary } from './outputs.ts'
 import { RemoteCandidates, type RemoteCandidateVerdict } from './remote-candidates.ts'
-import { Responder } from './responder.ts'
 import { type IceRole, otherRole } from './role.ts'
 import { Scheduler } from './scheduler.ts'
 import type { SendPath } from './send-path.ts'
 import { type IceDropReason, Session } from './session.ts'
 import { type IceStats, statsOf, summaryOf } from './stats.ts'
 
-/** 'data' is for the application: it came from an address that has proved to be the peer's. */
-export type InputVerdict = 'data' | 'stun' | 'dropped'
-
-export type LocalCandidateVerdict = 'added' | 'redundant' | 'filtered' | 'ended'
-
 export class IceAgent implements Core<IceOutput> {
   readonly #session: Session
-  readonly #responder: Responder
   readonly #generations: Generations
+  readonly #inbound: Inbound
   readonly #scheduler: Scheduler
   readonly #remoteCandidates: RemoteCandidates
-  /** What has been gathered and is still there, to be told again after a restart. */
-  #gathered: GatheredCandidate[] = []
+  readonly #gathered: GatheredCandidates
   /** The generation that was the last to be told of its peer. */
   #described: Generation | undefined
   #state: IceState = 'new'
@@ -56,11 +45,8 @@ export class IceAgent implements Core<IceOutput> {
     )
     this.#scheduler = new Scheduler(session, this.#generations)
     this.#remoteCandidates = new RemoteCandidates(session)
-    this.#responder = new Responder(session, {
-      switchRole: () => this.#switchRole('request'),
-      accepted: (generation, request, transaction, now) =>
-        this.#generations.of(generation).incoming.accept(request, transaction, now),
-    })
+    this.#inbound = new Inbound(session, this.#generations, () => this.#switchRole('request'))
+    this.#gathered = new GatheredCandidates(session)
   }
 
   get state(): IceState {
@@ -129,16 +115,7 @@ export class IceAgent implements Core<IceOutput> {
 
   /** A candidate that the driver has found. Its socket is ready to send and to receive. */
   addLocalCandidate(gathered: GatheredCandidate, now: Instant): LocalCandidateVerdict {
-    let verdict: LocalCandidateVerdict = 'filtered'
-    for (const candidate of mapAddresses(gathered, this.#session.options.addressMapping)) {
-      const result = this.#addLocal(candidate, this.#newest)
-      // What comes too late for this generation is told with the next one.
-      if (result === 'added' || result === 'ended') {
-        this.#gathered = this.#gathered.filter((known) => !isFormer(known, candidate))
-        this.#gathered.push(candidate)
-      }
-      if (verdict !== 'added') verdict = result
-    }
+    const verdict = this.#gathered.add(gathered, this.#newest)
     this.#settle(now)
     return verdict
   }
@@ -173,7 +150,7 @@ export class IceAgent implements Core<IceOutput> {
 
   /** A socket is gone: an interface is down, an allocation has ended. Its candidates and pairs go with it. */
   removeSocket(socket: SocketId, now: Instant): void {
-    this.#gathered = this.#gathered.filter((gathered) => gathered.socket !== socket)
+    this.#gathered.removeSocket(socket)
     for (const live of this.#generations.all) live.removeSocket(socket, now)
     this.#settle(now)
   }
@@ -221,22 +198,15 @@ export class IceAgent implements Core<IceOutput> {
 
   /** Whether a STUN message is for this agent: for several agents behind one socket. */
   accepts(message: Message): boolean {
-    if (message.class === 'request') return this.#generationOf(message) !== undefined
-    return this.#generations.byTransaction(message.transactionId) !== undefined
+    return this.#inbound.accepts(message)
   }
 
   /** 'data' has to be delivered by the driver; everything else has been dealt with. */
   handleDatagram(datagram: Datagram, now: Instant): InputVerdict {
-    if (datagram.end <= datagram.start || this.#state === 'closed') return this.#session.drop('not-stun')
-    if (!isStun(datagram)) return this.#handleData(datagram, now)
-    const message = decodeMessage(datagramBytes(datagram))
-    if (typeof message === 'string') return this.#session.drop('not-stun')
-    const hasFingerprint = message.fingerprintOffset >= 0
-    if (hasFingerprint ? !checkFingerprint(message) : message.class === 'request') {
-      return this.#session.drop('bad-fingerprint')
-    }
-    const verdict = this.#handleMessage(message, datagram, now)
-    if (verdict !== 'dropped') this.#settle(now, true)
+    if (this.#state === 'closed') return this.#session.drop('not-stun')
+    const verdict = this.#inbound.handleDatagram(datagram, now)
+    if (verdict === 'stun') this.#settle(now, true)
+    else if (verdict === 'data' && this.#state === 'disconnected') this.#settle(now)
     return verdict
   }
 
@@ -265,44 +235,6 @@ export class IceAgent implements Core<IceOutput> {
 
   get #newest(): Generation {
     return this.#generations.newest.generation
-  }
-
-  #handleMessage(message: Message, { socket, source }: Datagram, now: Instant): 'stun' | 'dropped' {
-    if (message.method !== 'Binding') return this.#session.drop('unexpected-message')
-    // Indications keep bindings alive, are not authenticated, and so say nothing (RFC 8445 §11).
-    if (message.class === 'indication') return 'stun'
-    if (message.class !== 'request') {
-      const live = this.#generations.byTransaction(message.transactionId)
-      if (live === undefined) return this.#session.drop('unknown-transaction')
-      return live.checker.handleResponse(message, socket, source, now)
-    }
-    if (!this.#generations.knows(socket)) return this.#session.drop('unknown-socket')
-    if (message.integrityOffset < 0 || !message.has('USERNAME')) {
-      return this.#responder.refuse(message, 400, socket, source)
-    }
-    const live = this.#generationOf(message)
-    if (live === undefined) return this.#responder.refuse(message, 401, socket, source)
-    return this.#responder.handleRequest(message, live.generation, socket, source, now)
-  }
-
-  #generationOf(request: Message): LiveGeneration | undefined {
-    const ufrags = ufragsOf(request)
-    return ufrags && this.#generations.byUfrags(ufrags)
-  }
-
-  /** Makes no object: this is the data path. */
-  #handleData(datagram: Datagram, now: Instant): InputVerdict {
-    const { active, next, retiring } = this.#generations
-    const isData =
-      active.takeData(datagram, now) ||
-      next?.takeData(datagram, now) === true ||
-      retiring?.takeData(datagram, now) === true
-    if (isData) {
-      if (this.#state === 'disconnected') this.#settle(now)
-      return 'data'
-    }
-    for (const live of this.#generations.all) live.tcp.notThePeer(datagram.socket, now)
-    return this.#session.drop('unvalidated-source')
   }
 
   /** After every input: conclusions, a check if one is due, and what there is to tell. */
@@ -345,7 +277,7 @@ export class IceAgent implements Core<IceOutput> {
 
   #restart(credentials: IceCredentials): void {
     const { generation } = this.#generations.restart(credentials)
-    for (const gathered of this.#gathered) this.#addLocal(gathered, generation)
+    this.#gathered.addTo(generation, true)
   }
 
   /** Begins with the newest generation from the start: the peer has other credentials than it seemed. */
@@ -353,35 +285,8 @@ export class IceAgent implements Core<IceOutput> {
     const { hasAllLocals, told } = this.#newest
     const { generation } = this.#generations.renew()
     generation.told = told
-    for (const gathered of this.#gathered) this.#addLocal(gathered, generation, true)
+    this.#gathered.addTo(generation, false)
     generation.hasAllLocals = hasAllLocals
-  }
-
-  #addLocal(gathered: GatheredCandidate, generation: Generation, isRenewal = false): LocalCandidateVerdict {
-    if (generation.hasAllLocals) return 'ended'
-    const candidate = localCandidateOf(gathered, generation, this.#session)
-    const { options } = this.#session
-    if (!options.gatherFilter(candidate)) return 'filtered'
-    const isNew = generation.addLocal(candidate)
-    // One that adds no pair may still be what tells the address: a host candidate was hidden behind a name, or kept back.
-    const isTold =
-      !isRenewal &&
-      options.advertiseFilter(candidate) &&
-      this.#tell(options.describe(candidate), candidate, generation)
-    return isNew || isTold ? 'added' : 'redundant'
-  }
-
-  /** False if the peer has been told already. */
-  #tell(candidate: CandidateDescription, local: LocalCandidate, generation: Generation): boolean {
-    const { stream, protocol, component, tcpType } = local
-    const { address } = candidate
-    const where = address instanceof TransportAddress ? `${address}` : `${address.name}:${address.port}`
-    const key = [stream, component, protocol, tcpType, where].join(' ')
-    if (generation.told.has(key)) return false
-    generation.told.add(key)
-    const { ufrag } = generation.credentials
-    this.#session.outputs.push({ type: 'local-candidate', stream, ufrag, candidate, local })
-    return true
   }
 
   #addRemote(candidate: CandidateDescription, stream: number): RemoteCandidateVerdict {
@@ -397,17 +302,4 @@ export class IceAgent implements Core<IceOutput> {
       if (early.ufrag === generation.remote?.ufrag) incoming.accept(early, undefined, now)
     }
   }
-}
-
-/** The server sees that socket at another address now. */
-function isFormer(known: GatheredCandidate, { type, socket, server, address }: GatheredCandidate): boolean {
-  if (type !== 'srflx' || known.type !== 'srflx' || known.socket !== socket) return false
-  const isSameServer =
-    server === undefined ? known.server === undefined : known.server?.equals(server) === true
-  return isSameServer && !known.address.equals(address)
-}
-
-/** By the first byte (RFC 7983 §7), and the magic cookie: data of other kinds may begin as it likes. */
-function isStun({ bytes, start, end }: Datagram): boolean {
-  return bytes[start]! <= 3 && end - start >= headerBytes && readUint32(bytes, start + 4) === magicCookie
 }

@@ -1,6 +1,6 @@
 export { TransportAddress } from '../core/transport-address.ts'
 export type { AddressMapping } from './address-mapping.ts'
-export { IceAgent, type InputVerdict, type LocalCandidateVerdict } from './agent.ts'
+export { IceAgent } from './agent.ts'
 export type {
   CandidateDescription,
   CandidateProtocol,
@@ -18,6 +18,8 @@ export type { IceCredentials, IceDescription } from './credentials.ts'
 export { defaultPolicy } from './default-policy.ts'
 export { encodeFrame, FrameReader } from './framing.ts'
 export type { GatheredCandidate } from './gathered-candidate.ts'
+export type { LocalCandidateVerdict } from './gathered-candidates.ts'
+export type { InputVerdict } from './inbound.ts'
 export {
   type ChosenInterface,
   chooseInterfaces,

@@ -9,8 +9,8 @@ import { type Datagram, datagramBytes, type SocketId } from '../core/sans-io.ts'
 import type { Instant } from '../core/time.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { decodeMessage } from '../stun/message.ts'
-import type { InputVerdict } from './agent.ts'
 import { ufragsOf } from './binding.ts'
+import type { InputVerdict } from './inbound.ts'
 
 /** What the mux has to know of an agent: IceAgent is one. */
 export interface MuxedAgent {
