@@ -22,6 +22,8 @@ export interface Host {
   resolve(query: DnsQuery, callback: (answer: DnsAnswer) => void): () => void
   /** The addresses of this host's interfaces, as they are now. */
   interfaces(): readonly InterfaceAddress[]
+  /** The address that the system would send from to get there, port 0; undefined without a route. Nothing is sent. */
+  sourceFor(remote: TransportAddress): TransportAddress | undefined
 }
 
 export interface Clock {

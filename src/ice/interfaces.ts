@@ -89,8 +89,11 @@ export function chooseInterfaces(
 ): InterfaceChoice {
   const excluded: { interface: InterfaceAddress; reason: Exclusion }[] = []
   const taken: InterfaceAddress[] = []
-  // Temporary addresses are not told apart by the system's list; those made of a hardware address are.
-  const ordered = [...interfaces].sort((x, y) => Number(isHardwareAddress(x)) - Number(isHardwareAddress(y)))
+  // Temporary addresses are not told apart by the system's list: the one that the system itself sends from is such, if
+  // there are any. Those made of a hardware address are.
+  const rank = (candidate: InterfaceAddress) =>
+    isHardwareAddress(candidate) ? 2 : isPreferred(candidate, rules) ? 0 : 1
+  const ordered = [...interfaces].sort((x, y) => rank(x) - rank(y))
   for (const candidate of ordered) {
     const reason = exclusionOf(candidate, rules) ?? redundancyOf(candidate, taken, rules)
     if (reason === undefined) taken.push(candidate)
@@ -128,9 +131,9 @@ function inOrder(
   taken: readonly InterfaceAddress[],
   rules: InterfaceRules,
 ): { readonly candidate: InterfaceAddress; readonly isTunnel: boolean }[] {
-  const rank = ({ name, address }: InterfaceAddress) => {
-    if (matches(name, tunnels) && rules.tunnels !== 'use') return 2
-    return rules.preferred?.some((preferred) => isSameIp(preferred, address)) === true ? 0 : 1
+  const rank = (candidate: InterfaceAddress) => {
+    if (matches(candidate.name, tunnels) && rules.tunnels !== 'use') return 2
+    return isPreferred(candidate, rules) ? 0 : 1
   }
   return [0, 1, 2].flatMap((wanted) =>
     intermingle(taken.filter((candidate) => rank(candidate) === wanted)).map((candidate) => ({
@@ -170,6 +173,10 @@ function withPreferences(
     // Steps of 8, for a TCP candidate keeps only the upper 13 bits.
     localPreference: Math.max(0, maxLocalPreference - i * 8),
   }))
+}
+
+function isPreferred({ address }: InterfaceAddress, { preferred = [] }: InterfaceRules): boolean {
+  return preferred.some((wanted) => isSameIp(wanted, address))
 }
 
 function matches(name: string, patterns: readonly string[]): boolean {

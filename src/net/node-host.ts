@@ -22,6 +22,7 @@ import type { Random } from '../core/random.ts'
 import { type EpochSeconds, instant } from '../core/time.ts'
 import { TransportAddress } from '../core/transport-address.ts'
 import { resolveDns } from './dns.ts'
+import { sourceFor } from './source-address.ts'
 import { connectTcp } from './tcp-connect.ts'
 import { listenTcp } from './tcp-listen.ts'
 import { bindDgram } from './udp-dgram.ts'
@@ -89,6 +90,10 @@ export class NodeHost implements Host {
 
   resolve(query: DnsQuery, callback: (answer: DnsAnswer) => void): () => void {
     return resolveDns(query, callback)
+  }
+
+  sourceFor(remote: TransportAddress): TransportAddress | undefined {
+    return sourceFor(remote)
   }
 
   interfaces(): readonly InterfaceAddress[] {

@@ -55,6 +55,8 @@ export class SimHost implements Host, Node {
   readonly #options: HostOptions
   readonly #internal: SeededRandom
   readonly #interfaces: SimInterface[] = []
+  /** The same, that of the default route first. */
+  #routes: readonly SimInterface[] = []
   readonly #udp = new SocketTable<SimUdpSocket>()
   /** Sockets in multicast groups may share a port. */
   #members: SimUdpSocket[] = []
@@ -71,7 +73,7 @@ export class SimHost implements Host, Node {
     this.#tcp = new TcpStack(world, this.#internal, {
       transmit: (packet) => this.transmit(packet),
       has: (address) => this.#hasAddress(address),
-      sourceFor: (remote) => this.#sourceFor(remote),
+      sourceFor: (remote) => this.sourceFor(remote),
     })
   }
 
@@ -80,6 +82,7 @@ export class SimHost implements Host, Node {
     const name = options.name ?? `eth${this.#interfaces.length}`
     const added = new SimInterface(this, name, place, options, () => this.#interfacesChanged())
     this.#interfaces.push(added)
+    this.#routes = this.#interfaces.toSorted((x, y) => Number(y.isDefault) - Number(x.isDefault))
     return added
   }
 
@@ -151,6 +154,25 @@ export class SimHost implements Host, Node {
     ]
   }
 
+  /**
+   * The address of the interface that is in the remote one's network, or else of the one that the default route goes by:
+   * the first of the family unless `isDefault` says otherwise.
+   */
+  sourceFor(remote: TransportAddress): TransportAddress | undefined {
+    if (isLoopback(remote)) return loopbackAddresses[isIPv4(remote) ? 0 : 1]
+    const { family } = remote
+    let first: TransportAddress | undefined
+    for (const { addresses, port } of this.#routes) {
+      for (const address of addresses) {
+        if (address.family !== family) continue
+        const prefix = port.network[family]
+        if (prefix !== undefined && isInPrefix(remote, prefix)) return address
+        first ??= address
+      }
+    }
+    return first
+  }
+
   /** Calls back whenever an interface has changed. The returned function ends that. */
   onInterfacesChanged(callback: () => void): () => void {
     this.#watchers.add(callback)
@@ -161,7 +183,7 @@ export class SimHost implements Host, Node {
   transmit(packet: Packet): string | undefined {
     const { destination } = packet
     if (isWildcard(packet.source)) {
-      const source = this.#sourceFor(destination)
+      const source = this.sourceFor(destination)
       if (source === undefined) return 'ENETUNREACH'
       packet.source = source.withPort(packet.source.port)
     }
@@ -272,22 +294,6 @@ export class SimHost implements Host, Node {
       if (port.isUp && port.addresses.some((address) => isSameIp(address, ip))) return port
     }
     return undefined
-  }
-
-  /** The address of the interface that is in the remote one's network, or else of the first one of the family. */
-  #sourceFor(remote: TransportAddress): TransportAddress | undefined {
-    if (isLoopback(remote)) return loopbackAddresses[isIPv4(remote) ? 0 : 1]
-    const { family } = remote
-    let first: TransportAddress | undefined
-    for (const { addresses, port } of this.#interfaces) {
-      for (const address of addresses) {
-        if (address.family !== family) continue
-        const prefix = port.network[family]
-        if (prefix !== undefined && isInPrefix(remote, prefix)) return address
-        first ??= address
-      }
-    }
-    return first
   }
 
   #interfacesChanged(): void {

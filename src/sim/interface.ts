@@ -17,6 +17,8 @@ export interface InterfaceOptions {
   /** Addresses as text; unless given, one of each family that the network speaks. */
   readonly addresses?: readonly string[]
   readonly families?: readonly Family[]
+  /** The default route goes by this interface; by the first one unless given. */
+  readonly isDefault?: boolean
   /** Both directions. */
   readonly link?: LinkOptions
   /** From the host, in place of `link`. */
@@ -38,6 +40,10 @@ export class SimInterface {
     this.#options = options
     this.#changed = changed
     this.#port = this.#attach(place, options.addresses)
+  }
+
+  get isDefault(): boolean {
+    return this.#options.isDefault === true
   }
 
   get port(): Port {

@@ -42,6 +42,13 @@ describe('an address is left out, with the reason', () => {
     expect(excluded).toEqual([{ interface: hardware, reason: 'same-network' }])
   })
 
+  it('and of others the one that the system itself sends from stays: a temporary one, if it has any', () => {
+    const [stable, temporary] = [on('eth0', '2001:db8::1c3:44aa:9:7'), on('eth0', '2001:db8::77:8:9:a')]
+    expect(chosen([stable, temporary], { preferred: [temporary.address] })).toEqual([temporary.address.ip])
+    const hardware = on('eth0', '2001:db8::21e:67ff:fe01:203')
+    expect(chosen([hardware, stable], { preferred: [hardware.address] })).toEqual([stable.address.ip])
+  })
+
   it('IPv6 networks beyond the fifth', () => {
     const many = Array.from({ length: 8 }, (_, i) => on(`eth${i}`, `2001:db8:${i}::1`))
     expect(chosen(many)).toHaveLength(5)

@@ -1,10 +1,11 @@
 /** The ICE transport on simulated hosts: gathering, connecting, data, and what is left behind. */
 
 import { describe, expect, test } from 'vitest'
+import { TransportAddress } from '../../src/core/transport-address.ts'
 import {
   connectGathered,
   connectTrickling,
-  type IceSide,
+  IceSide,
   IceWorld,
   type SideOptions,
 } from '../support/ice-world.ts'
@@ -86,6 +87,25 @@ describe('gathering', () => {
     internet.run({ for: 100 })
     const ports = sides.flatMap((side) => side.candidates.map(({ address }) => address.port))
     expect(ports.sort()).toEqual([50_000, 50_001, 50_002])
+  })
+
+  test('where the system sends from by default goes before the other addresses, in both families', () => {
+    const world = new IceWorld({ families: ['IPv4', 'IPv6'] })
+    const { internet } = world
+    const host = internet.host({ name: 'eth0' })
+    host.addInterface(internet, { name: 'eth1', isDefault: true })
+    host.addInterface(internet, { name: 'docker0' })
+    expect(host.sourceFor(TransportAddress.of('198.41.0.4', 0))).toEqual(host.interface('eth1').addresses[0])
+    const side = new IceSide(world, host, { role: 'controlling' })
+    side.transport.gather()
+    internet.run({ for: 100 })
+    const order = side
+      .all('local-candidate')
+      .map(({ event }) => event.local)
+      .sort((x, y) => y.priority - x.priority)
+    const [eth0, eth1] = ['eth0', 'eth1'].map((name) => host.interface(name).addresses.map(({ ip }) => ip))
+    // IPv6 before IPv4 within each (RFC 8421).
+    expect(order.map(({ address }) => address.ip)).toEqual([...eth1!.toReversed(), ...eth0!.toReversed()])
   })
 
   test('with the policy "relay" nothing but relayed candidates is gathered, told or used', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { later } from '../../src/core/time.ts'
+import { TransportAddress } from '../../src/core/transport-address.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
 import { until } from '../support/until.ts'
 
@@ -48,6 +49,28 @@ describe('the clock', () => {
     await new Promise((resolve) => setTimeout(resolve, 100))
     for (const cancel of cancels) cancel()
     expect(called).toBe(0)
+  })
+})
+
+describe('the address that the system sends from', () => {
+  it.each([
+    ['127.0.0.9', '127.0.0.1'],
+    ['127.0.0.1', '127.0.0.1'],
+    ['::1', '::1'],
+  ])('to %s is %s', (remote, local) => {
+    expect(host.sourceFor(TransportAddress.of(remote, 0))?.ip).toBe(local)
+  })
+
+  it('is one of its own or none, wherever it is to', () => {
+    const own = host.interfaces().map(({ address }) => address.ip)
+    for (const remote of ['198.41.0.4', '2001:503:ba3e::2:30', '203.0.113.1', '2001:db8::1']) {
+      const source = host.sourceFor(TransportAddress.of(remote, 0))
+      if (source !== undefined) expect(own).toContain(source.ip)
+    }
+  })
+
+  it('is none where nothing can be sent', () => {
+    expect(host.sourceFor(TransportAddress.of('255.255.255.255', 0))).toBeUndefined()
   })
 })
 

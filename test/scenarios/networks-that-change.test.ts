@@ -104,6 +104,30 @@ describe('a phone that leaves the house', () => {
     expect(dataFaults({ world, a, b, sides: [a, b] })).toEqual([])
   })
 
+  test('the same without continual gathering, with both sides told of all beforehand', async () => {
+    const { world, internet, carrier, host } = await phone('endpoint-independent')
+    host.addInterface(carrier, { name: 'rmnet0' })
+    const a = world.side('controlling', host)
+    const b = world.side('controlled', internet.nat({ filtering: 'endpoint-independent' }).host())
+    connectGathered(a, b)
+    internet.run({ for: 3000 })
+    const told = a.candidates.length
+    internet.at(internet.now + 10_000, () => host.interface('wlan0').down())
+    expect(Math.max(...longestSilenceMs(world, [a, b], 60_000))).toBeLessThan(3000)
+    expect(a.selected?.local.base.ip).toBe(host.interface('rmnet0').addresses[0]!.ip)
+    const former = a.transport.pairs().filter(({ local }) => local.base.ip === '192.168.1.2')
+    expect(new Set(former.map(({ state }) => state))).toEqual(new Set(['failed']))
+    // What comes is used with the next restart, and not before.
+    host.interface('wlan0').up()
+    internet.run({ for: 10_000 })
+    expect(a.candidates).toHaveLength(told)
+    const { ufrag } = a.transport.restart()
+    internet.run({ for: 1000 })
+    const again = a.all('local-candidate').filter(({ event }) => event.ufrag === ufrag)
+    expect(again.map(({ event }) => event.local.base.ip)).toContain('192.168.1.2')
+    expect(dataFaults({ world, a, b, sides: [a, b] })).toEqual([])
+  })
+
   test('one interface that moves to another network: new candidates, and the session goes on', async () => {
     const { world, internet, carrier, host, a, b } = await phone('address-and-port-dependent')
     connectTrickling(a, b)

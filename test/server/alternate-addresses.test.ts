@@ -159,6 +159,7 @@ function filtered(host: Host, isLost: (from: TransportAddress, to: AddressWords)
     connectTcp: (options, handlers) => host.connectTcp(options, handlers),
     resolve: (query, callback) => host.resolve(query, callback),
     interfaces: () => host.interfaces(),
+    sourceFor: (remote) => host.sourceFor(remote),
   }
 }
 

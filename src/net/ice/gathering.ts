@@ -3,14 +3,14 @@
  * finds it hands to the transport one by one.
  */
 
-import { later } from '../../core/time.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
-import { chooseInterfaces } from '../../ice/interfaces.ts'
+import { type ChosenInterface, chooseInterfaces } from '../../ice/interfaces.ts'
 import { isSecure, parseServerUri, type ServerUri } from '../../stun/uri.ts'
 import { resolveServer } from '../resolve-server.ts'
-import { Alarm } from './alarm.ts'
 import type { IceBases } from './base.ts'
+import { defaultSources } from './default-sources.ts'
 import { HostSockets } from './host-sockets.ts'
+import { watchInterfaces } from './interface-watch.ts'
 import { findPrefix64 } from './nat64.ts'
 import { type IceTransportOptions, listServers, transportDefaults } from './options.ts'
 import { ReflexiveGatherer } from './reflexive.ts'
@@ -35,10 +35,9 @@ export class Gathering {
   readonly #relays: Relays
   /** Each ends a search in the DNS. */
   readonly #searches = new Set<() => void>()
-  readonly #interfacePoll: Alarm
+  #stopWatching: () => void = () => {}
+  #isNat64Sought = false
   #state: GatheringState = 'new'
-  /** The addresses in use, as one text: to see whether they have changed. */
-  #addresses = ''
   #isClosed = false
 
   constructor(
@@ -61,7 +60,6 @@ export class Gathering {
         if (this.#isClosed) listener.ended()
       },
     )
-    this.#interfacePoll = new Alarm(bases.host.clock, () => this.#lookAtInterfaces())
   }
 
   get state(): GatheringState {
@@ -76,6 +74,7 @@ export class Gathering {
       uri: parseServerUri(server.url),
     }))
     this.#begun()
+    this.#stopWatching = watchInterfaces(this.#bases.host, () => this.#interfacesChanged())
     for (const server of servers) this.#begin(server)
   }
 
@@ -120,7 +119,7 @@ export class Gathering {
   /** `ended` follows when the allocations have been given back; false if there are none. */
   close(): boolean {
     this.#isClosed = true
-    this.#interfacePoll.clear()
+    this.#stopWatching()
     for (const cancel of this.#searches) cancel()
     this.#searches.clear()
     this.#reflexive.close()
@@ -134,7 +133,8 @@ export class Gathering {
   #begun(): void {
     this.#state = 'gathering'
     this.#listener.gatheringChanged('gathering')
-    this.#lookAtInterfaces()
+    this.#closeGone()
+    this.#openInterfaces()
     const { clock } = this.#bases.host
     // Where there is nothing to wait for, too, the caller hears of the end when it has returned.
     this.#search((done) => clock.schedule(clock.now(), done))
@@ -155,24 +155,39 @@ export class Gathering {
     )
   }
 
-  /** Sockets for what is there; and for what comes later, if that is wanted. */
-  #lookAtInterfaces(): void {
+  /** What belongs to an address that is gone is closed; what has come is used, if that is wanted. */
+  #interfacesChanged(): void {
+    if (this.#isClosed) return
+    this.#isNat64Sought = false
+    this.#closeGone()
+    if (this.#options.continualGathering === true) this.#openInterfaces()
+    this.#relays.verify()
+  }
+
+  #closeGone(): void {
+    const present = this.#bases.host.interfaces()
+    this.#hostSockets.retain(present)
+    this.tcp.retain(present)
+  }
+
+  /** Sockets for what is there and has none yet. */
+  #openInterfaces(): void {
+    if (this.#options.transportPolicy === 'relay') return
+    const chosen = this.#chooseInterfaces()
+    this.#hostSockets.open(chosen)
+    this.tcp.open(chosen)
+    if (this.#isNat64Sought || chosen.length === 0) return
+    this.#isNat64Sought = true
+    if (chosen.every(({ address }) => address.family === 'IPv6')) this.#findNat64()
+  }
+
+  #chooseInterfaces(): readonly ChosenInterface[] {
     const { host } = this.#bases
-    const { chosen } = chooseInterfaces(host.interfaces(), this.#options.interfaces)
-    const addresses = chosen.map(({ name, address }) => `${name} ${address.ip}`).join()
-    if (addresses !== this.#addresses) {
-      const isFirst = this.#addresses === ''
-      this.#addresses = addresses
-      if (this.#options.transportPolicy !== 'relay') {
-        this.#hostSockets.update(chosen)
-        this.tcp.update(chosen)
-        if (chosen.length > 0 && chosen.every(({ address }) => address.family === 'IPv6')) this.#findNat64()
-      }
-      if (!isFirst) this.#relays.verify()
-    }
-    if (this.#options.continualGathering === true) {
-      this.#interfacePoll.set(later(host.clock.now(), transportDefaults.interfacePollMs))
-    }
+    const present = host.interfaces()
+    return chooseInterfaces(present, {
+      preferred: defaultSources(host, present),
+      ...this.#options.interfaces,
+    }).chosen
   }
 
   #findNat64(): void {

@@ -1,6 +1,7 @@
 /** One UDP socket for each address of the host and each component: the bases of host candidates (RFC 8445 §5.1.1.1). */
 
-import type { UdpSocket } from '../../core/host.ts'
+import type { InterfaceAddress, UdpSocket } from '../../core/host.ts'
+import { isSameIp } from '../../core/ip.ts'
 import { randomBelow } from '../../core/random.ts'
 import type { SocketId } from '../../core/sans-io.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
@@ -41,12 +42,16 @@ export class HostSockets {
     return false
   }
 
-  /** Opens what is missing, and closes what belongs to an address that is gone. */
-  update(addresses: readonly ChosenInterface[]): void {
+  /** Closes what belongs to an address that the host has no more. */
+  retain(present: readonly InterfaceAddress[]): void {
     for (const socket of [...this.#sockets]) {
-      const isThere = addresses.some(({ address }) => address.ip === socket.address.ip)
+      const isThere = present.some(({ address }) => isSameIp(address, socket.address))
       if (!isThere) this.#drop(socket)
     }
+  }
+
+  /** Opens what is missing. */
+  open(addresses: readonly ChosenInterface[]): void {
     for (const usable of addresses) {
       for (const lane of this.#bases.lanes) {
         if (this.#find(usable.address, lane) === undefined) this.#open(usable, lane)

@@ -28,8 +28,9 @@ export interface IceTransportOptions extends IceAgentOptions {
    */
   readonly mdns?: 'off' | 'resolve' | 'hide' | undefined
   /**
-   * Interfaces that come later are used too, and the peer never hears that gathering is over. Otherwise it is when every
-   * server has answered or has had its time.
+   * Interfaces that come later are used at once, and the peer never hears that gathering is over. Otherwise they are
+   * with the next restart, and gathering is over when every server has answered or has had its time. An interface that
+   * goes takes its candidates along in any case, within two seconds.
    */
   readonly continualGathering?: boolean | undefined
   /** How long a STUN or TURN server may take. */
@@ -47,8 +48,6 @@ export interface IceTransportOptions extends IceAgentOptions {
 
 export const transportDefaults = {
   serverDeadlineMs: 5000,
-  /** How often interfaces are looked at, where new ones are to be used. */
-  interfacePollMs: 2000,
   /** How often a NAT is reminded of a mapping that has been told to the peer, while no pair is selected yet. */
   bindingRefreshMs: 15_000,
 } as const

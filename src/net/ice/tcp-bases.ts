@@ -3,7 +3,8 @@
  * directions. Packets are framed by their length (RFC 4571).
  */
 
-import type { StreamHandlers, StreamSocket, TcpListener } from '../../core/host.ts'
+import type { InterfaceAddress, StreamHandlers, StreamSocket, TcpListener } from '../../core/host.ts'
+import { isSameIp } from '../../core/ip.ts'
 import type { SocketId } from '../../core/sans-io.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
 import type { TcpType } from '../../ice/candidate.ts'
@@ -55,11 +56,15 @@ export class TcpBases {
     return false
   }
 
-  /** Opens what is missing, and closes what belongs to an address that is gone. */
-  update(addresses: readonly ChosenInterface[]): void {
+  /** Closes what belongs to an address that the host has no more. */
+  retain(present: readonly InterfaceAddress[]): void {
     for (const source of [...this.#sources]) {
-      if (!addresses.some(({ address }) => address.ip === source.address.ip)) this.#drop(source)
+      if (!present.some(({ address }) => isSameIp(address, source.address))) this.#drop(source)
     }
+  }
+
+  /** Opens what is missing. */
+  open(addresses: readonly ChosenInterface[]): void {
     for (const chosen of addresses) {
       for (const type of this.#types) for (const lane of this.#bases.lanes) this.#offer(chosen, type, lane)
     }

@@ -20,6 +20,7 @@ export class MmsgHost implements Host {
   readonly connectTcp: Host['connectTcp']
   readonly resolve: Host['resolve']
   readonly interfaces: Host['interfaces']
+  readonly sourceFor: Host['sourceFor']
   /** Milliseconds to wait for packets when there are none, while Node's loop stands still. 0: never, at a core's cost. */
   waitMs = 1
   readonly #driver: MmsgDriver
@@ -45,6 +46,7 @@ export class MmsgHost implements Host {
     this.connectTcp = host.connectTcp.bind(host)
     this.resolve = host.resolve.bind(host)
     this.interfaces = host.interfaces.bind(host)
+    this.sourceFor = host.sourceFor.bind(host)
     driver.handlers = this.#handlers()
     setImmediate(this.#turn)
   }
