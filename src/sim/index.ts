@@ -8,7 +8,8 @@ export type { Attachable, Family, InterfaceOptions, SimInterface } from './inter
 export { Internet, type InternetOptions, type RunOptions } from './internet.ts'
 export type { BurstLoss, LinkOptions } from './link.ts'
 export type { OutboundPolicy } from './middlebox.ts'
-export type { NatMapping, NatOptions } from './nat.ts'
+export type { NatMapping } from './nat-mappings.ts'
+export type { NatOptions } from './nat-options.ts'
 export { Packet, type ProtocolName, type Segment } from './packet.ts'
 export {
   defaultNat,

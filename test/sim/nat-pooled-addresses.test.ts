@@ -12,6 +12,13 @@ test('paired: an inner host keeps its external address, the next one gets the ne
   expect(new Set(seen.flat()).size).toBe(3)
 })
 
+test('paired: whose address is gone gets one of the new ones', () => {
+  const { nat, open, mapped } = behindNat({ addresses: 2, pooling: 'paired' })
+  mapped(open(5000))
+  nat.changeAddresses(['20.0.8.1', '20.0.8.2'])
+  expect(ipOf(mapped(open(5001)))).toMatch(/^20\.0\.8\.[12]$/)
+})
+
 test('arbitrary: one inner host is seen at several addresses', () => {
   const { open, mapped } = behindNat({ addresses: 3, pooling: 'arbitrary' })
   const ips = Array.from({ length: 20 }, (_, i) => ipOf(mapped(open(5000 + i))))
