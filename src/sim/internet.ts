@@ -72,9 +72,9 @@ export class Internet extends Place {
     return this.world.transcript.count(fate)
   }
 
-  /** Hears of everything that happens to packets. */
+  /** Hears of everything that happens to packets. Any number may. */
   watch(reader: TranscriptReader): void {
-    this.world.transcript.reader = reader
+    this.world.transcript.readers.push(reader)
   }
 
   /** Asks for every packet that a host sends whether it shall go on. */

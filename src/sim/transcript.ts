@@ -33,7 +33,7 @@ export class Transcript {
   #high = 0x9e3779b9 | 0
   #low = 0x85ebca6b | 0
   #counts = new Map<PacketFate, number>()
-  reader: TranscriptReader | undefined
+  readonly readers: TranscriptReader[] = []
 
   /** 16 hexadecimal digits. */
   get hash(): string {
@@ -53,7 +53,9 @@ export class Transcript {
     this.#mix(packet.destination.d ^ (packet.destination.port << 16))
     this.#mix(packet.bytes.length)
     if (fate === 'sent') this.#mixBytes(packet.bytes)
-    this.reader?.({ at, place, fate, packet })
+    if (this.readers.length === 0) return
+    const line = { at, place, fate, packet }
+    for (const reader of this.readers) reader(line)
   }
 
   #mixBytes(bytes: Uint8Array): void {
