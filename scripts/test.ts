@@ -1,9 +1,9 @@
 /** `npm test`: installs the programs of the interop tests where it can, runs vitest, and ends with one line of totals. */
 
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 
 const folder = mkdtempSync(join(tmpdir(), 'turnpike-test-'))
 const report = join(folder, 'report.json')
@@ -15,11 +15,29 @@ const { status } = spawnSync(
   { stdio: 'inherit' },
 )
 process.exitCode = status ?? 1
-printTotals()
+if (existsSync(report)) printTotals(JSON.parse(readFileSync(report, 'utf8')))
+else process.stdout.write('vitest has ended without a report\n')
 rmSync(folder, { recursive: true })
 
-function printTotals(): void {
-  const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, 'utf8'))
+interface Report {
+  readonly numPassedTests: number
+  readonly numFailedTests: number
+  readonly numPendingTests: number
+  readonly testResults: readonly {
+    readonly name: string
+    readonly status: string
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[]
+  }[]
+}
+
+/** What has failed, by name, and a line of totals. */
+function printTotals({ numPassedTests, numFailedTests, numPendingTests, testResults }: Report): void {
+  for (const { name, status, assertionResults } of testResults) {
+    const failed = assertionResults.filter((test) => test.status === 'failed')
+    const file = relative('.', name)
+    for (const { fullName } of failed) process.stdout.write(`FAILED ${file}: ${fullName}\n`)
+    if (status === 'failed' && failed.length === 0) process.stdout.write(`FAILED ${file}: the file itself\n`)
+  }
   const skipped = numPendingTests > 0 ? `, ${numPendingTests} skipped` : ''
   if (numPassedTests === 0) process.exitCode = 1
   process.stdout.write(`${numPassedTests} passed, ${numFailedTests} failed${skipped}\n`)
