@@ -7,6 +7,7 @@ export {
   type IceTransportHandlers,
   openIce,
 } from './ice/transport.ts'
+export { UdpMux, type UdpMuxOptions } from './ice/udp-mux.ts'
 export { NodeHost } from './node-host.ts'
 export {
   type ResolvedServer,

@@ -43,9 +43,25 @@ describe('a packet at a shared socket', () => {
     const { mux, first, route } = two()
     first.elapse(0)
     const [request] = first.requests()
-    mux.sent(first.agent, host, request!.destination)
+    mux.sent(first.agent, host, request!.destination, request!.bytes)
     expect(route(successTo(decoded(request!).transactionId, hostAddress))).toBe(first.agent)
     expect(first.agent.state).toBe('connected')
+  })
+
+  it('that is an answer goes by its transaction where two have asked the same', () => {
+    const { mux, first, second, route } = two()
+    for (const { agent } of [first, second]) mux.sent(agent, host, peerAddress, Uint8Array.of(20, 0, 0))
+    first.elapse(0)
+    second.elapse(0)
+    const requests = [first, second].map((solo) => solo.requests()[0]!)
+    mux.sent(first.agent, host, peerAddress, requests[0]!.bytes)
+    mux.sent(second.agent, host, peerAddress, requests[1]!.bytes)
+    const answers = requests.map((request) => successTo(decoded(request).transactionId, hostAddress))
+    expect(route(answers[1]!)).toBe(second.agent)
+    expect(route(answers[0]!)).toBe(first.agent)
+    // Once answered, it is over: what comes again goes by its address.
+    expect(route(answers[1]!)).toBe(first.agent)
+    expect(mux.verdict).toBe('dropped')
   })
 
   it('that names nobody is nobody’s', () => {
@@ -81,7 +97,9 @@ describe('an agent that is removed', () => {
 
 it('what a peer makes it learn is limited', () => {
   const { mux, first, route } = two()
-  for (let port = 1; port <= 1000; port++) mux.sent(first.agent, host, elsewhere.withPort(port))
+  for (let port = 1; port <= 1000; port++) {
+    mux.sent(first.agent, host, elsewhere.withPort(port), Uint8Array.of(20))
+  }
   expect(route(Uint8Array.of(20), elsewhere.withPort(1))).toBeUndefined()
   expect(route(Uint8Array.of(20), elsewhere.withPort(1000))).toBe(first.agent)
 })

@@ -1,13 +1,15 @@
 /** One UDP socket for each address of the host and each component: the bases of host candidates (RFC 8445 §5.1.1.1). */
 
-import type { InterfaceAddress, UdpSocket } from '../../core/host.ts'
+import type { InterfaceAddress } from '../../core/host.ts'
 import { isSameIp } from '../../core/ip.ts'
 import { randomBelow } from '../../core/random.ts'
 import type { SocketId } from '../../core/sans-io.ts'
 import type { AddressWords, TransportAddress } from '../../core/transport-address.ts'
+import type { InputVerdict } from '../../ice/inbound.ts'
 import type { ChosenInterface } from '../../ice/interfaces.ts'
 import type { IceBase, IceBases, Lane } from './base.ts'
 import type { TranslatedBase } from './nat64.ts'
+import type { BaseSocket } from './udp-mux.ts'
 
 /** Limit: ports tried for one socket, where they are to be in a range. */
 const maxPortAttempts = 100
@@ -84,16 +86,19 @@ export class HostSockets {
         this.#reflexive.opened(socket)
         bases.progressed()
       },
-      failed: () => {
+      failed: (reason) => {
         this.#sockets.delete(socket)
+        bases.bindFailed(address, reason)
         bases.progressed()
       },
       datagram: (bytes, source) => {
-        if (this.#reflexive.take(socket, bytes, source)) return
+        if (this.#reflexive.take(socket, bytes, source)) return 'stun'
         const { id, translated } = socket
         const ipv4 = translated?.extract(source)
-        if (ipv4 !== undefined && translated?.id !== undefined) bases.receive(translated.id, bytes, ipv4)
-        else if (id !== undefined) bases.receive(id, bytes, source)
+        if (ipv4 !== undefined && translated?.id !== undefined) {
+          return bases.receive(translated.id, bytes, ipv4)
+        }
+        return id === undefined ? 'dropped' : bases.receive(id, bytes, source)
       },
     })
     this.#sockets.add(socket)
@@ -110,8 +115,8 @@ export class HostSockets {
 
 interface HostSocketHandlers {
   bound(local: TransportAddress): void
-  failed(): void
-  datagram(bytes: Uint8Array, source: AddressWords): void
+  failed(reason: string): void
+  datagram(bytes: Uint8Array, source: AddressWords): InputVerdict
 }
 
 export class HostSocket implements IceBase {
@@ -125,7 +130,7 @@ export class HostSocket implements IceBase {
   state: 'opening' | 'open' | 'closed' = 'opening'
   readonly #bases: IceBases
   readonly #handlers: HostSocketHandlers
-  #socket: UdpSocket
+  #socket: BaseSocket
   #lastDestination: AddressWords | undefined
 
   constructor(
@@ -153,9 +158,9 @@ export class HostSocket implements IceBase {
     this.#socket.close()
   }
 
-  #bind(ports: readonly number[]): UdpSocket {
+  #bind(ports: readonly number[]): BaseSocket {
     const [port = 0, ...others] = ports
-    return this.#bases.host.bindUdp(
+    return this.#bases.bindUdp(
       { address: this.address.withPort(port) },
       {
         bound: (local) => {
@@ -169,7 +174,7 @@ export class HostSocket implements IceBase {
           if (reason === 'EADDRINUSE' && others.length > 0) this.#socket = this.#bind(others)
           else {
             this.state = 'closed'
-            this.#handlers.failed()
+            this.#handlers.failed(reason)
           }
         },
         datagram: (bytes, source) => this.#handlers.datagram(bytes, source),

@@ -4,6 +4,7 @@ import type { TcpType } from '../../ice/candidate.ts'
 import type { InterfaceRules } from '../../ice/interfaces.ts'
 import type { IceAgentOptions } from '../../ice/options.ts'
 import type { ClientTlsOptions } from '../client-transport.ts'
+import type { UdpMux } from './udp-mux.ts'
 
 /** As W3C's RTCIceServer. */
 export interface IceServer {
@@ -35,6 +36,8 @@ export interface IceTransportOptions extends IceAgentOptions {
   readonly continualGathering?: boolean | undefined
   /** How long a STUN or TURN server may take. */
   readonly serverDeadlineMs?: number | undefined
+  /** All candidates over UDP are on the mux's port, with those of other sessions. For one stream of one component. */
+  readonly mux?: UdpMux | undefined
   /** The ports of host candidates, both ends included; the system chooses unless given. */
   readonly portRange?: readonly [first: number, last: number] | undefined
   /**

@@ -4,7 +4,8 @@
  * allocation.
  */
 
-import type { Host } from '../../core/host.ts'
+import { TurnpikeError } from '../../core/errors.ts'
+import type { Host, UdpBindOptions } from '../../core/host.ts'
 import { datagramOf, type SocketId, socketId } from '../../core/sans-io.ts'
 import type { Instant } from '../../core/time.ts'
 import { type AddressWords, TransportAddress } from '../../core/transport-address.ts'
@@ -13,6 +14,7 @@ import type { CandidateDescription } from '../../ice/candidate.ts'
 import { candidateFilters } from '../../ice/candidate-filter.ts'
 import type { IceCredentials, IceDescription } from '../../ice/credentials.ts'
 import type { GatheredCandidate } from '../../ice/gathered-candidate.ts'
+import type { InputVerdict } from '../../ice/inbound.ts'
 import { describeByName } from '../../ice/mdns.ts'
 import type { IceEvent, IceOutput, IceState, PairSummary } from '../../ice/outputs.ts'
 import type { RemoteCandidateVerdict } from '../../ice/remote-candidates.ts'
@@ -25,12 +27,15 @@ import { HostNames } from './host-names.ts'
 import type { IceTransportOptions } from './options.ts'
 import { RelayedAddress } from './relayed-address.ts'
 import type { ConnectionListener } from './tcp-bases.ts'
+import type { BaseHandlers, BaseSocket, MuxedSession } from './udp-mux.ts'
 
 export type IceTransportEvent =
   | IceEvent
   | { readonly type: 'gathering'; readonly state: 'gathering' | 'complete' }
   /** A STUN or TURN server that is of no use. Gathering goes on without it. */
   | { readonly type: 'server-failed'; readonly url: string; readonly reason: string }
+  /** An address of this host without a candidate: no socket could be bound to it. */
+  | { readonly type: 'bind-failed'; readonly address: TransportAddress; readonly reason: string }
   /** After `close`: every allocation has been given back. Nothing follows. */
   | { readonly type: 'closed' }
 
@@ -62,12 +67,16 @@ export interface IceTransport {
   close(): void
 }
 
-/** No handler is called before this has returned, nor while a method that was called from outside runs. */
+/**
+ * No handler is called before this has returned, nor while a method that was called from outside runs. Throws
+ * `configuration-invalid` for options that exclude each other.
+ */
 export function openIce(
   host: Host,
   options: IceTransportOptions,
   handlers: IceTransportHandlers,
 ): IceTransport {
+  checkMux(options)
   return new Transport(host, options, handlers)
 }
 
@@ -81,6 +90,7 @@ class Transport implements IceTransport, IceBases {
   readonly #bases = new Map<SocketId, { readonly base: IceBase; readonly lane: Lane }>()
   readonly #gathering: Gathering
   readonly #names: HostNames
+  readonly #muxed: MuxedSession | undefined
   #nextSocket = 0
   #isDraining = false
   #isClosed = false
@@ -104,6 +114,8 @@ class Transport implements IceTransport, IceBases {
       },
       host.random,
     )
+    this.#muxed = options.mux?.join()
+    this.#muxed?.add(this.#agent.localDescription.ufrag)
     this.#alarm = new Alarm(host.clock, () => {
       this.#agent.handleTimeout(host.clock.now())
       this.#drain()
@@ -128,7 +140,7 @@ class Transport implements IceTransport, IceBases {
 
   connect(remote: IceDescription): 'set' | 'restarted' | 'unchanged' {
     const result = this.#agent.setRemoteDescription(remote, this.host.clock.now())
-    if (result === 'restarted') this.#gathering.again()
+    if (result === 'restarted') this.#begunAnew()
     this.#drain()
     return result
   }
@@ -149,7 +161,7 @@ class Transport implements IceTransport, IceBases {
 
   restart(): IceCredentials {
     const credentials = this.#agent.restart(this.host.clock.now())
-    this.#gathering.again()
+    this.#begunAnew()
     this.#drain()
     return credentials
   }
@@ -178,9 +190,14 @@ class Transport implements IceTransport, IceBases {
     this.#isClosed = true
     this.#alarm.clear()
     this.#names.close()
+    this.#muxed?.close()
     for (const { base } of this.#bases.values()) base.close()
     if (this.#gathering.close()) return
     this.host.clock.schedule(this.host.clock.now(), () => this.#handlers.event({ type: 'closed' }))
+  }
+
+  bindUdp(options: UdpBindOptions, handlers: BaseHandlers): BaseSocket {
+    return this.#muxed?.bindUdp(options, handlers) ?? this.host.bindUdp(options, handlers)
   }
 
   add(base: IceBase, lane: Lane): SocketId {
@@ -207,14 +224,15 @@ class Transport implements IceTransport, IceBases {
     this.#drain()
   }
 
-  receive(socket: SocketId, bytes: Uint8Array, source: AddressWords): void {
-    if (this.#isClosed) return
+  receive(socket: SocketId, bytes: Uint8Array, source: AddressWords): InputVerdict {
+    if (this.#isClosed) return 'dropped'
     const verdict = this.#agent.handleDatagram(datagramOf(socket, source, bytes), this.host.clock.now())
     if (verdict === 'data') {
       const lane = this.#bases.get(socket)?.lane
       if (lane !== undefined) this.#handlers.data(bytes, lane.stream, lane.component)
     }
     this.#drain()
+    return verdict
   }
 
   sendFailed(socket: SocketId, destination: AddressWords, reason: string): void {
@@ -227,8 +245,17 @@ class Transport implements IceTransport, IceBases {
     if (!this.#isClosed) this.#handlers.event({ type: 'server-failed', url, reason })
   }
 
+  bindFailed(address: TransportAddress, reason: string): void {
+    if (!this.#isClosed) this.#handlers.event({ type: 'bind-failed', address, reason })
+  }
+
   progressed(): void {
     this.#gathering.progressed()
+  }
+
+  #begunAnew(): void {
+    this.#muxed?.add(this.#agent.localDescription.ufrag)
+    this.#gathering.again()
   }
 
   #gatheringChanged(state: GatheringState): void {
@@ -274,6 +301,10 @@ class Transport implements IceTransport, IceBases {
       case 'state':
         this.#gathering.setRefreshing(isUnsettled(output.state))
         if (output.state === 'disconnected') this.#gathering.suspect()
+        break
+      case 'generation-retired':
+      case 'restart-failed':
+        this.#muxed?.removeUfrag(output.ufrag)
         break
       default:
     }
@@ -322,4 +353,16 @@ function lanesOf({ streams = 1, components = 1 }: IceTransportOptions): Lane[] {
     stream: Math.floor(i / components),
     component: (i % components) + 1,
   }))
+}
+
+/** What comes to a shared port says which session it is for, and nothing of streams and components. */
+function checkMux({ mux, portRange, streams = 1, components = 1 }: IceTransportOptions): void {
+  if (mux === undefined) return
+  if (streams * components > 1) {
+    const message = `a mux carries one stream of one component, not ${streams} of ${components}: multiplex them above ICE`
+    throw new TurnpikeError('configuration-invalid', message)
+  }
+  if (portRange !== undefined) {
+    throw new TurnpikeError('configuration-invalid', 'a mux has its own port: leave out portRange')
+  }
 }
