@@ -38,7 +38,7 @@ interface Side {
   readonly transport: IceTransport
   readonly received: string[]
   readonly state: string
-  onCandidate: Parameters<typeof openIce>[2]['event']
+  onCandidate: Parameters<typeof openIce>[2]['onEvent']
 }
 
 function open(host: SimHost, role: IceTransportOptions['role']): Side {
@@ -47,8 +47,8 @@ function open(host: SimHost, role: IceTransportOptions['role']): Side {
     host,
     { role, servers: [{ urls: 'turn:turn.example', username: 'alice', credential: 'wonder' }] },
     {
-      event: (event) => side.onCandidate(event),
-      data: (bytes) => received.push(new TextDecoder().decode(bytes)),
+      onEvent: (event) => side.onCandidate(event),
+      onData: (bytes) => received.push(new TextDecoder().decode(bytes)),
     },
   )
   const side: Side = {

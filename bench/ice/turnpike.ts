@@ -17,7 +17,7 @@ await report(async (): Promise<Sample> => {
       host,
       { role: name === 'a' ? 'controlling' : 'controlled', interfaces, mdns: 'off' },
       {
-        event: (event) => {
+        onEvent: (event) => {
           if (event.type === 'local-candidate') candidates[name].push(event.candidate)
           if (event.type === 'gathering' && event.state === 'complete') {
             marks[`${name} gathered`] = 0
@@ -27,7 +27,7 @@ await report(async (): Promise<Sample> => {
           marks[`${name} ${event.state}`] = performance.now() - start
           if ('a completed' in marks && 'b completed' in marks) complete()
         },
-        data: () => {},
+        onData: () => {},
       },
     )
   type Candidate = Parameters<ReturnType<typeof openIce>['addRemoteCandidate']>[0]

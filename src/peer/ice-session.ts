@@ -66,7 +66,7 @@ export class IceSession {
     this.#transport = openIce(
       this.#host,
       { ...this.#options(), role, credentials: this.credentials },
-      { event: (event) => this.#handle(event), data: (bytes) => this.#handlers.data(bytes) },
+      { onEvent: (event) => this.#handle(event), onData: (bytes) => this.#handlers.data(bytes) },
     )
     if (this.#remote !== undefined) this.#transport.connect(this.#remote)
     for (const candidate of this.#early) this.#add(candidate)

@@ -86,8 +86,8 @@ export async function gatherCandidates(host: Host, options: IceProbeOptions): Pr
       serverDeadlineMs: options.serverDeadlineMs,
     },
     {
-      data: () => {},
-      event: (event) => {
+      onData: () => {},
+      onEvent: (event) => {
         if (event.type === 'local-candidate') {
           const candidate = reportOf(event.local, elapsed(run))
           candidates.push(candidate)

@@ -148,13 +148,13 @@ export class Punch {
         ...(this.#credentials === undefined ? {} : { credentials: this.#credentials }),
       },
       {
-        event: (event) => {
+        onEvent: (event) => {
           if (event.type === 'local-candidate') this.#candidates.push(event.candidate)
           if (event.type === 'gathering' && event.state === 'complete') this.#complete()
           if (event.type === 'path' && event.path !== undefined) this.#attempt?.validated()
           if (event.type === 'state' && event.state === 'failed') this.#attempt?.failed()
         },
-        data: (bytes) => this.#attempt?.heard(bytes),
+        onData: (bytes) => this.#attempt?.heard(bytes),
       },
     )
     const { ufrag, pwd } = this.#ice.localDescription

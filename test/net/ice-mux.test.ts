@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test } from 'vitest'
 import { type IceTransport, openIce } from '../../src/net/ice/transport.ts'
 import { UdpMux } from '../../src/net/ice/udp-mux.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
-import { connectTrickling, exchange, IceSide, IceWorld } from '../support/ice-world.ts'
+import { connectTrickling, IceSide, IceWorld } from '../support/ice-world.ts'
 import { until } from '../support/until.ts'
 
 const count = 40
@@ -23,6 +23,15 @@ async function crowd() {
     return { server, client }
   })
   return { world, internet, nat, host, mux, pairs }
+}
+
+/** Description and candidates of the newest generation. */
+function tellNewest(from: IceSide, to: IceSide): void {
+  const { localDescription } = from.transport
+  to.transport.connect(localDescription)
+  for (const { event } of from.all('local-candidate')) {
+    if (event.ufrag === localDescription.ufrag) to.transport.addRemoteCandidate(event.candidate)
+  }
 }
 
 describe('in a simulated internet', () => {
@@ -56,9 +65,13 @@ describe('in a simulated internet', () => {
     internet.run({ for: 3000 })
     const [restarting, ending, ...rest] = pairs
     const { server, client } = restarting!
-    for (const { transport } of [server, client]) transport.restart()
+    for (const side of [server, client]) {
+      side.onEvent = () => {}
+      side.transport.restart()
+    }
     internet.run({ for: 200 })
-    exchange(client, server)
+    tellNewest(server, client)
+    tellNewest(client, server)
     ending!.server.transport.close()
     internet.run({ for: 60_000 })
     expect(server.all('selected-pair').length).toBeGreaterThan(1)
@@ -95,7 +108,7 @@ test('streams and port ranges are refused, with the reason', () => {
   const host = new NodeHost()
   const mux = new UdpMux(host)
   const open = (options: object) => () =>
-    openIce(host, { role: 'controlled', mux, ...options }, { event: () => {}, data: () => {} })
+    openIce(host, { role: 'controlled', mux, ...options }, { onEvent: () => {}, onData: () => {} })
   expect(open({ components: 2 })).toThrow(/one stream of one component/)
   expect(open({ portRange: [50_000, 50_100] })).toThrow(/leave out portRange/)
 })
@@ -127,10 +140,10 @@ describe('on this machine', () => {
           interfaces: { loopback: true, allow: [] },
         },
         {
-          event: (event) => {
+          onEvent: (event) => {
             if (event.type === 'local-candidate') other(name).transport.addRemoteCandidate(event.candidate)
           },
-          data: (bytes) => texts.push(new TextDecoder().decode(bytes)),
+          onData: (bytes) => texts.push(new TextDecoder().decode(bytes)),
         },
       )
       open.push(transport)

@@ -142,8 +142,8 @@ export class OurPeer {
       new NodeHost(),
       { interfaces: { loopback: true, allow: [] }, ...options },
       {
-        event: (event) => this.events.push(event),
-        data: (bytes) => this.received.push(bytes),
+        onEvent: (event) => this.events.push(event),
+        onData: (bytes) => this.received.push(bytes),
       },
     )
     this.transport.gather()

@@ -86,11 +86,12 @@ export class IceSide {
     this.world = world
     this.host = host
     this.transport = openIce(host, options, {
-      event: (event) => {
+      onEvent: (event) => {
         this.told.push({ at: world.internet.now, event })
         this.onEvent(event)
       },
-      data: (bytes) => this.received.push({ at: world.internet.now, text: new TextDecoder().decode(bytes) }),
+      onData: (bytes) =>
+        this.received.push({ at: world.internet.now, text: new TextDecoder().decode(bytes) }),
     })
   }
 

@@ -41,9 +41,9 @@ export type IceTransportEvent =
 
 export interface IceTransportHandlers {
   /** In order. Candidates to signal are among them. */
-  event(event: IceTransportEvent): void
+  onEvent(event: IceTransportEvent): void
   /** A packet from the peer. The bytes belong to the receiver. */
-  data(bytes: Uint8Array, stream: number, component: number): void
+  onData(bytes: Uint8Array, stream: number, component: number): void
 }
 
 export interface IceTransport {
@@ -122,7 +122,7 @@ class Transport implements IceTransport, IceBases {
     })
     this.#gathering = new Gathering(this, options, this.#connections(), {
       gatheringChanged: (state) => this.#gatheringChanged(state),
-      ended: () => handlers.event({ type: 'closed' }),
+      ended: () => handlers.onEvent({ type: 'closed' }),
     })
   }
 
@@ -193,7 +193,7 @@ class Transport implements IceTransport, IceBases {
     this.#muxed?.close()
     for (const { base } of this.#bases.values()) base.close()
     if (this.#gathering.close()) return
-    this.host.clock.schedule(this.host.clock.now(), () => this.#handlers.event({ type: 'closed' }))
+    this.host.clock.schedule(this.host.clock.now(), () => this.#handlers.onEvent({ type: 'closed' }))
   }
 
   bindUdp(options: UdpBindOptions, handlers: BaseHandlers): BaseSocket {
@@ -229,7 +229,7 @@ class Transport implements IceTransport, IceBases {
     const verdict = this.#agent.handleDatagram(datagramOf(socket, source, bytes), this.host.clock.now())
     if (verdict === 'data') {
       const lane = this.#bases.get(socket)?.lane
-      if (lane !== undefined) this.#handlers.data(bytes, lane.stream, lane.component)
+      if (lane !== undefined) this.#handlers.onData(bytes, lane.stream, lane.component)
     }
     this.#drain()
     return verdict
@@ -242,11 +242,11 @@ class Transport implements IceTransport, IceBases {
   }
 
   serverFailed(url: string, reason: string): void {
-    if (!this.#isClosed) this.#handlers.event({ type: 'server-failed', url, reason })
+    if (!this.#isClosed) this.#handlers.onEvent({ type: 'server-failed', url, reason })
   }
 
   bindFailed(address: TransportAddress, reason: string): void {
-    if (!this.#isClosed) this.#handlers.event({ type: 'bind-failed', address, reason })
+    if (!this.#isClosed) this.#handlers.onEvent({ type: 'bind-failed', address, reason })
   }
 
   progressed(): void {
@@ -260,7 +260,7 @@ class Transport implements IceTransport, IceBases {
 
   #gatheringChanged(state: GatheringState): void {
     if (state === 'complete') this.#endGathering()
-    if (state !== 'new') this.#handlers.event({ type: 'gathering', state })
+    if (state !== 'new') this.#handlers.onEvent({ type: 'gathering', state })
   }
 
   #endGathering(): void {
@@ -308,7 +308,7 @@ class Transport implements IceTransport, IceBases {
         break
       default:
     }
-    this.#handlers.event(output)
+    this.#handlers.onEvent(output)
   }
 
   #resolveName(name: string): void {
