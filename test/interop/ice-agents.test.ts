@@ -13,7 +13,7 @@ import {
   signal,
   type TurnAccess,
 } from '../support/ice-peer.ts'
-import { type Child, run, startCli } from '../support/programs.ts'
+import { type Child, run, startCli, tellMissing } from '../support/programs.ts'
 
 const roles = ['controlling', 'controlled'] as const
 const modules: Partial<Record<PeerProgram, string>> = { aioice: 'aioice', libnice: 'gi' }
@@ -23,9 +23,7 @@ const packages = 'apt-get install python3-aioice gir1.2-nice-0.1 python3-gi'
 function isMissing(program: PeerProgram): boolean {
   const module = modules[program]
   if (module === undefined || run('/usr/bin/python3', ['-c', `import ${module}`]).status === 0) return false
-  const message = `interop with ${program}: not installed; ${packages}`
-  if (process.env.CI === 'true') throw new Error(message)
-  console.warn(`\n*** SKIPPED: ${message}\n`)
+  tellMissing(`interop with ${program}: not installed; ${packages}`)
   return true
 }
 

@@ -17,7 +17,7 @@ import { TransportAddress } from '../../src/core/transport-address.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
 import { canSharePorts } from '../../src/net/shared-port.ts'
 import { CertificateFolder, type TestCertificate } from '../support/certificates.ts'
-import { hasLoopback6 } from '../support/programs.ts'
+import { hasLoopback6, tellMissing } from '../support/programs.ts'
 
 const host = new NodeHost()
 const loopback = TransportAddress.of('127.0.0.1', 0)
@@ -555,6 +555,7 @@ describe('TLS', () => {
   })
 })
 
+if (!canSharePorts() && process.platform === 'linux') tellMissing('shared TCP ports: no node:ffi')
 describe.skipIf(!canSharePorts())('a shared port', () => {
   it('is listened on and connected from at once', async () => {
     const target = new Listening()

@@ -2,12 +2,9 @@
 
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { loadLibc } from '../../src/net/udp-mmsg/libc.ts'
 import { missingNamespaces, runInNamespace } from '../support/network-namespace.ts'
 
-const libc = loadLibc()
-const missing = typeof libc === 'string' ? libc : missingNamespaces()
-if (missing !== undefined) console.warn(`\n*** SKIPPED: DONT-FRAGMENT with a small MTU. ${missing}\n`)
+const missing = missingNamespaces('DONT-FRAGMENT with a small MTU')
 
 describe.skipIf(missing !== undefined)('A server whose link takes 1,500 bytes', () => {
   it('cuts what is longer, and what is not to be cut it refuses with an ICMP error', () => {

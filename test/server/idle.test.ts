@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../src/core/transport-address.ts'
-import { loadLibc } from '../../src/net/udp-mmsg/libc.ts'
+import { libcFor } from '../support/libc.ts'
 import { startTurnpike } from '../support/programs.ts'
 import { UdpTurnClient } from '../support/udp-turn-client.ts'
 
@@ -48,7 +48,7 @@ async function idleShare(io: string, workers: number, ...flags: string[]): Promi
   return least
 }
 
-describe.skipIf(process.platform !== 'linux' || typeof loadLibc() === 'string')('Idle servers', () => {
+describe.skipIf(typeof libcFor('idle servers') === 'string')('Idle servers', () => {
   it('use under one hundredth of a core each, whatever the driver and the number of workers', async () => {
     const servers = [
       ['mmsg', 1],

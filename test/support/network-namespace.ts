@@ -1,13 +1,21 @@
 /** A script in a network namespace of its own, where links have the MTU that a test wants. */
 
 import { spawnSync } from 'node:child_process'
+import { libcFor } from './libc.ts'
+import { missingPrograms } from './programs.ts'
 
-/** Why there can be none, or `more` cannot be done in it; undefined if all is well. */
-export function missingNamespaces(more = 'true'): string | undefined {
+/** Why there can be none with a server in it, or `more` cannot be done there; undefined if all is well. */
+export function missingNamespaces(what: string, more = 'true'): string | undefined {
+  const libc = libcFor(what)
+  if (typeof libc === 'string') return libc
+  const missing = missingPrograms(what, ['unshare', 'ip', 'tc'], 'apt-get install iproute2 util-linux')
+  if (missing.length > 0) return missing.join(', ')
   const { status, stderr } = spawnSync('unshare', ['-rn', 'sh', '-c', `ip link set lo up && ${more}`], {
     encoding: 'utf8',
   })
-  return status === 0 ? undefined : stderr?.trim() || 'no program unshare'
+  if (status === 0) return undefined
+  console.warn(`\n*** SKIPPED: ${what}: this machine does not allow it: ${stderr.trim()}\n`)
+  return stderr
 }
 
 /** Runs the TypeScript file with loopback of that MTU, and gives what it prints as JSON. `more` is done before, by a shell. */

@@ -108,24 +108,24 @@ export async function startTurnpike(flags: readonly string[]): Promise<Child & {
   return { ...child, port: JSON.parse(line).listeners[0].port }
 }
 
-/** Which of the programs are not installed. With CI=true that is an error; elsewhere it is said loudly. */
+/** Which of the programs are not installed: `tellMissing`. */
 export function missingPrograms(what: string, programs: readonly string[], cure: string): string[] {
   const missing = programs.filter((name) => run('sh', ['-c', `command -v ${name}`]).status !== 0)
-  if (missing.length > 0) {
-    const message = `${what}: ${missing.join(', ')} not found; ${cure}`
-    if (process.env.CI === 'true') throw new Error(message)
-    console.warn(`\n*** SKIPPED: ${message}\n`)
-  }
+  if (missing.length > 0) tellMissing(`${what}: ${missing.join(', ')} not found; ${cure}`)
   return missing
 }
 
-/** Whether this machine has ::1. Where it has not, that is an error with CI=true; elsewhere it is said loudly. */
+/** What tests miss is an error with CI=true; elsewhere it is said loudly. */
+export function tellMissing(message: string): void {
+  if (process.env.CI === 'true') throw new Error(message)
+  console.warn(`\n*** SKIPPED: ${message}\n`)
+}
+
+/** Whether this machine has ::1: `tellMissing`. */
 export function hasLoopback6(what: string): boolean {
   const addresses = Object.values(networkInterfaces()).flatMap((entries) => entries ?? [])
   const has = addresses.some(({ address }) => address === '::1')
   if (has) return true
-  const message = `${what}: this machine has no ::1; sysctl net.ipv6.conf.lo.disable_ipv6=0`
-  if (process.env.CI === 'true') throw new Error(message)
-  console.warn(`\n*** SKIPPED: ${message}\n`)
+  tellMissing(`${what}: this machine has no ::1; sysctl net.ipv6.conf.lo.disable_ipv6=0`)
   return false
 }

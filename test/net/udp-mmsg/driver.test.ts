@@ -6,11 +6,11 @@ import { afterEach, describe, expect, it } from 'vitest'
 import { type Datagram, socketId } from '../../../src/core/sans-io.ts'
 import { TransportAddress } from '../../../src/core/transport-address.ts'
 import { nodeClock } from '../../../src/net/node-host.ts'
-import { loadLibc } from '../../../src/net/udp-mmsg/libc.ts'
 import { MmsgDriver } from '../../../src/net/udp-mmsg/mmsg-driver.ts'
+import { libcFor } from '../../support/libc.ts'
 import { hasLoopback6 } from '../../support/programs.ts'
 
-const libc = loadLibc()
+const libc = libcFor('the mmsg driver')
 const has6 = hasLoopback6('batched system calls over IPv6')
 const listener = socketId(0)
 const relay = socketId(0x10000)

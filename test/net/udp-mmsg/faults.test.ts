@@ -4,10 +4,11 @@ import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { nodeClock } from '../../../src/net/node-host.ts'
 import { errno } from '../../../src/net/udp-mmsg/abi.ts'
-import { type Libc, loadLibc } from '../../../src/net/udp-mmsg/libc.ts'
+import type { Libc } from '../../../src/net/udp-mmsg/libc.ts'
 import { MmsgThread } from '../../../src/net/udp-mmsg/mmsg-thread.ts'
+import { libcFor } from '../../support/libc.ts'
 
-const libc = loadLibc()
+const libc = libcFor('the mmsg thread')
 
 /** A C library in which some functions do other things; `failing` gives -1 and that errno. */
 function broken(changes: (failing: (code: number) => () => number, real: Libc) => Partial<Libc>): Libc {

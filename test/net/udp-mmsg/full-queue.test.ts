@@ -2,14 +2,11 @@
 
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { loadLibc } from '../../../src/net/udp-mmsg/libc.ts'
 import { missingNamespaces, runInNamespace } from '../../support/network-namespace.ts'
 
 const slowLink = 'tc qdisc replace dev lo root tbf rate 8kbit burst 1600 limit 2000'
 
-const libc = loadLibc()
-const missing = typeof libc === 'string' ? libc : missingNamespaces(slowLink)
-if (missing !== undefined) console.warn(`\n*** SKIPPED: the mmsg driver and a full queue. ${missing}\n`)
+const missing = missingNamespaces('the mmsg driver and a full queue', slowLink)
 
 const script = fileURLToPath(new URL('full-queue.ts', import.meta.url))
 

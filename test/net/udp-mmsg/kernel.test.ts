@@ -4,11 +4,11 @@ import { readFileSync, readlinkSync } from 'node:fs'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { TransportAddress } from '../../../src/core/transport-address.ts'
 import { constants as c, epollEvents, extendedError, mmsghdr, msghdr } from '../../../src/net/udp-mmsg/abi.ts'
-import { loadLibc } from '../../../src/net/udp-mmsg/libc.ts'
 import { descriptorFlags, descriptorInfo, KernelLab } from '../../support/kernel-lab.ts'
+import { libcFor } from '../../support/libc.ts'
 import { hasLoopback6 } from '../../support/programs.ts'
 
-const libc = loadLibc()
+const libc = libcFor('the kernel and our structures')
 const hasIPv6 = hasLoopback6('the kernel and IPv6')
 const octets = (length: number) => Uint8Array.from({ length }, (_, i) => i)
 

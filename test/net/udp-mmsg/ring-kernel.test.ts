@@ -4,7 +4,6 @@ import { readlinkSync } from 'node:fs'
 import { release } from 'node:os'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { constants as c, errno, iovec, msghdr, timespec } from '../../../src/net/udp-mmsg/abi.ts'
-import { loadLibc } from '../../../src/net/udp-mmsg/libc.ts'
 import { Ring } from '../../../src/net/udp-mmsg/ring.ts'
 import {
   bufferRegistration,
@@ -17,8 +16,9 @@ import {
   waitArgument,
 } from '../../../src/net/udp-mmsg/ring-abi.ts'
 import { KernelLab } from '../../support/kernel-lab.ts'
+import { libcFor } from '../../support/libc.ts'
 
-const libc = loadLibc()
+const libc = libcFor('io_uring against the kernel')
 
 /** Does nothing, and succeeds; not one of the driver's. */
 const noOperation = 0

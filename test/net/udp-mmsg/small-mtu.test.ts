@@ -2,12 +2,9 @@
 
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
-import { loadLibc } from '../../../src/net/udp-mmsg/libc.ts'
 import { missingNamespaces, runInNamespace } from '../../support/network-namespace.ts'
 
-const libc = loadLibc()
-const missing = typeof libc === 'string' ? libc : missingNamespaces()
-if (missing !== undefined) console.warn(`\n*** SKIPPED: the mmsg driver with a small MTU. ${missing}\n`)
+const missing = missingNamespaces('the mmsg driver with a small MTU')
 
 const script = fileURLToPath(new URL('small-mtu.ts', import.meta.url))
 
