@@ -8,6 +8,7 @@ import type { Log } from '../../src/server/log.ts'
 import { startServer } from '../../src/server/server.ts'
 import type { SimHost } from '../../src/sim/host.ts'
 import { Internet } from '../../src/sim/internet.ts'
+import { negotiate, trickle } from '../../test/support/peer-pair.ts'
 import { FrameReceiver, FrameSender, oneWayMs } from './stream.ts'
 
 const [seconds, loss] = process.argv.slice(2, 4).map(Number) as [number, number]
@@ -74,22 +75,12 @@ async function stream(): Promise<{ sent: number; delivered: number; gaps: number
 }
 
 async function connect(a: PeerConnection, b: PeerConnection): Promise<void> {
-  for (const [from, to] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    from.onicecandidate = ({ candidate }) => {
-      to.addIceCandidate(candidate ?? undefined).catch(() => {})
-    }
-  }
+  trickle(a, b)
   const isConnected = new Promise<void>((resolve) => {
     b.onconnectionstatechange = () => {
       if (b.connectionState === 'connected') resolve()
     }
   })
-  await a.setLocalDescription(await a.createOffer())
-  await b.setRemoteDescription(a.localDescription!)
-  await b.setLocalDescription(await b.createAnswer())
-  await a.setRemoteDescription(b.localDescription!)
+  await negotiate(a, b)
   await isConnected
 }

@@ -2,7 +2,8 @@
 
 import { RTCPeerConnection } from 'werift'
 import { PeerConnection } from '../../src/peer/peer-connection.ts'
-import { connectPair, throughput } from './pair.ts'
+import { connectPair } from '../../test/support/peer-pair.ts'
+import { throughput } from './throughput.ts'
 
 const make =
   process.argv[2] === 'werift'

@@ -6,27 +6,9 @@ import type { Host } from '../../src/core/host.ts'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
 import { PeerConnection } from '../../src/peer/peer-connection.ts'
+import { negotiate, trickle } from '../support/peer-pair.ts'
 
 type Connection = RTCPeerConnection
-
-/** Descriptions and candidates go straight from one to the other. */
-function signal(a: Connection, b: Connection): void {
-  for (const [from, to] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    from.onicecandidate = ({ candidate }) => {
-      to.addIceCandidate(candidate ?? undefined).catch(() => {})
-    }
-  }
-}
-
-async function negotiate(a: Connection, b: Connection): Promise<void> {
-  await a.setLocalDescription(await a.createOffer())
-  await b.setRemoteDescription(a.localDescription!)
-  await b.setLocalDescription(await b.createAnswer())
-  await a.setRemoteDescription(b.localDescription!)
-}
 
 /** What b receives on a's channel after `act`. */
 async function exchange(a: Connection, b: Connection, text: string): Promise<string> {
@@ -70,7 +52,7 @@ describe('a peer connection', { timeout: 60_000 }, () => {
     ['werift with ours', () => new RTCPeerConnection({ iceServers: [] }), () => new PeerConnection()],
   ])('carries data: %s', async (_name, makeA, makeB) => {
     const [a, b] = [makeA(), makeB()]
-    signal(a, b)
+    trickle(a, b)
     expect(await exchange(a, b, 'hello')).toBe('hello')
     await Promise.all([a.close(), b.close()])
   })
@@ -79,7 +61,7 @@ describe('a peer connection', { timeout: 60_000 }, () => {
     // Longer there and back than werift waits before it sends a flight of its handshake again.
     const host = slowHost(400)
     const [a, b] = [new PeerConnection({ host }), new PeerConnection({ host })]
-    signal(a, b)
+    trickle(a, b)
     expect(await exchange(a, b, 'hello')).toBe('hello')
     await Promise.all([a.close(), b.close()])
   })
@@ -98,7 +80,7 @@ describe('a peer connection', { timeout: 60_000 }, () => {
 
   it('goes on with its data through an ICE restart', async () => {
     const [a, b] = [new PeerConnection(), new PeerConnection()]
-    signal(a, b)
+    trickle(a, b)
     const channel = a.createDataChannel('x')
     const received: string[] = []
     b.ondatachannel = ({ channel: remote }) => {
@@ -124,7 +106,7 @@ describe('a peer connection', { timeout: 60_000 }, () => {
   it('says why it cannot connect', async () => {
     const config = { iceTransportPolicy: 'relay', ice: { patienceMs: 300 } } as const
     const [a, b] = [new PeerConnection(config), new PeerConnection(config)]
-    signal(a, b)
+    trickle(a, b)
     a.createDataChannel('x')
     const failed = new Promise<void>((resolve) => {
       a.oniceconnectionstatechange = () => {

@@ -13,6 +13,7 @@ import {
 } from 'werift'
 import { NodeHost } from '../../src/net/node-host.ts'
 import { AgentConnection } from '../../src/peer/agent-connection.ts'
+import { negotiate, trickle } from '../support/peer-pair.ts'
 
 interface Manager {
   createTransport: unknown
@@ -57,13 +58,6 @@ function watched(touched: Set<string>): RTCPeerConnection {
     return new RTCDtlsTransport(config, transport, certificate, [0x0007, 0x0001])
   }
   return connection
-}
-
-async function negotiate(a: RTCPeerConnection, b: RTCPeerConnection): Promise<void> {
-  await a.setLocalDescription(await a.createOffer())
-  await b.setRemoteDescription(a.localDescription!)
-  await b.setLocalDescription(await b.createAnswer())
-  await a.setRemoteDescription(b.localDescription!)
 }
 
 const secureManagerOf = (connection: RTCPeerConnection): Manager =>
@@ -155,14 +149,7 @@ describe('werift, as far as it is relied on', () => {
   it('touches of an ICE connection what ours has, and nothing else', async () => {
     const touched = new Set<string>()
     const [a, b] = [watched(touched), watched(touched)]
-    for (const [from, to] of [
-      [a, b],
-      [b, a],
-    ] as const) {
-      from.onicecandidate = ({ candidate }) => {
-        to.addIceCandidate(candidate ?? undefined).catch(() => {})
-      }
-    }
+    trickle(a, b)
     const channel = a.createDataChannel('x')
     a.addTransceiver('video')
     const isOpen = new Promise<void>((resolve) => {
