@@ -38,8 +38,8 @@ writeSection(
   'Peer',
   `${table(['two peers on loopback', 'channel open', 'slowest', 'data channel', 'processor a megabyte'], rows)}
 
-Taken while the machine had much else to do. The channel: from when both have both descriptions until it is open, median of ${rounds * 25}. Data: messages of 16 KiB, both
-ends in one process. All ${priority.length > 0 ? 'with real-time priority' : 'with others at work'}. ${machine()}. \`npm run bench -- peer\`.`,
+The channel: from when both have both descriptions until it is open, median of ${rounds * 25}. Data: messages of 16 KiB, both ends in one
+process. All ${priority.length > 0 ? 'with real-time priority' : 'with others at work'}. ${machine()}. \`npm run bench -- peer\`.`,
 )
 process.stdout.write(`${rows.map((row) => row.join('  ')).join('\n')}\n`)
 

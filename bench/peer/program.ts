@@ -10,7 +10,8 @@ const make =
     ? () => new RTCPeerConnection({ iceServers: [], bundlePolicy: 'max-bundle' })
     : () => new PeerConnection()
 
-const warmUps = 3
+/** Until most of what runs is compiled, as in a peer that has been there for a while. */
+const warmUps = 10
 const connects = 25
 const openMs: number[] = []
 for (let i = 0; i < warmUps + connects; i++) {

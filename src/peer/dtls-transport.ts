@@ -1,43 +1,31 @@
 /**
  * werift's DTLS with two of its faults mended: its client waits 100 ms before its ClientHello, for a server that our ICE
- * holds packets back for; and what arrives twice, because a host is slow or a path long, ends its handshake.
+ * holds packets back for; and what arrives twice, because a host is slow or a path long, ends its handshake. Its key
+ * agreement is Node's.
  */
 
-import { RTCDtlsTransport } from './werift.ts'
+import { useNativeX25519 } from './native-x25519.ts'
+import { DtlsClient, type DtlsSocket, RTCDtlsTransport } from './werift.ts'
 
-interface Handshake {
-  readonly msg_type: number
-  readonly fragment: Uint8Array
-}
-
-/** What werift's DtlsClient and DtlsServer have in common. */
-interface DtlsSocket {
-  readonly connected: boolean
-  /** `flight` is the last one of ours (RFC 6347 §4.2.4): odd numbers are the client's. */
-  readonly dtls: { readonly flight: number }
-  onHandleHandshakes(messages: Handshake[]): Promise<void>
-  /** The client's. */
-  connect?(): Promise<void>
-}
+useNativeX25519()
 
 export class PromptDtlsTransport extends RTCDtlsTransport {
   override async start(): Promise<void> {
     // Both sockets are made before the first wait.
     const started = super.start()
-    const socket = this.dtls as unknown as DtlsSocket | undefined
+    const socket = this.dtls
     if (socket !== undefined) {
       dropRepeated(socket)
-      startAtOnce(socket, (error) => this.dtls?.onError.execute(error))
+      if (socket instanceof DtlsClient) startAtOnce(socket)
     }
     return started
   }
 }
 
-function startAtOnce(client: DtlsSocket, failed: (error: Error) => void): void {
-  const connect = client.connect?.bind(client)
-  if (connect === undefined) return
+function startAtOnce(client: DtlsClient): void {
+  const started = client.connect()
   client.connect = async () => {}
-  connect().catch(failed)
+  started.catch((error) => client.onError.execute(error))
 }
 
 const clientHello = 1
@@ -49,6 +37,9 @@ function dropRepeated(socket: DtlsSocket): void {
   socket.onHandleHandshakes = (messages) => handle(messages.filter((message) => !isRepeated(socket, message)))
 }
 
+type Handshake = Parameters<DtlsSocket['onHandleHandshakes']>[0][number]
+
+/** `flight` is the last one of ours (RFC 6347 §4.2.4): odd numbers are the client's. */
 function isRepeated({ dtls: { flight }, connected }: DtlsSocket, message: Handshake): boolean {
   if (message.msg_type === helloVerifyRequest) return flight >= 3
   if (message.msg_type !== clientHello) return false

@@ -2,6 +2,7 @@
 
 import type { CandidateStats } from '../ice/stats.ts'
 import type { PeerConnection } from './peer-connection.ts'
+import type { RTCInboundRtpStreamStats, RTCStats } from './werift.ts'
 
 export interface PathReport {
   /** Whether a TURN server is on the path, at either end. */
@@ -19,17 +20,15 @@ export interface PathReport {
   readonly packetsLost: number
 }
 
-type Entry = Readonly<Record<string, unknown>>
-
 export async function pathOf(connection: PeerConnection): Promise<PathReport | undefined> {
   const { pairs, candidates } = connection.iceStats()
   const pair = pairs.find(({ nominated, state }) => nominated && state === 'succeeded')
   if (pair === undefined) return undefined
   const local = candidates.find(({ id }) => id === pair.localCandidateId)
   const remote = candidates.find(({ id }) => id === pair.remoteCandidateId)
-  const entries = [...(await connection.getStats()).values()] as unknown as Entry[]
-  const inbound = entries.filter(({ type }) => type === 'inbound-rtp')
-  const sum = (name: string) => inbound.reduce((total, entry) => total + Number(entry[name] ?? 0), 0)
+  const inbound = [...(await connection.getStats()).values()].filter(isInbound)
+  const sum = (name: 'packetsReceived' | 'packetsLost') =>
+    inbound.reduce((total, stream) => total + (stream[name] ?? 0), 0)
   const rtt = pair.currentRoundTripTime
   return {
     isRelayed: local?.candidateType === 'relay' || remote?.candidateType === 'relay',
@@ -44,6 +43,10 @@ export async function pathOf(connection: PeerConnection): Promise<PathReport | u
     packetsReceived: sum('packetsReceived'),
     packetsLost: sum('packetsLost'),
   }
+}
+
+function isInbound(entry: RTCStats): entry is RTCInboundRtpStreamStats {
+  return entry.type === 'inbound-rtp'
 }
 
 function addressOf(candidate: CandidateStats | undefined): string {

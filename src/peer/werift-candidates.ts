@@ -62,12 +62,19 @@ const pairStates: Readonly<Record<CandidatePairStats['state'], CandidatePairStat
   failed: CandidatePairState.FAILED,
 }
 
+/** A pair as werift's statistics read it: without what is for its own checks and sockets. */
+type ReadOfPair = Omit<
+  CandidatePair,
+  | ('protocol' | 'iceControlling' | 'handle' | 'remoteNominated' | 'updateState' | 'noteIncomingRequest')
+  | ('remoteAddr' | 'component' | 'priority' | 'foundation' | 'toJSON' | 'json')
+>
+
 /** Our pairs with the fields that werift's statistics read; `known` are the candidates that it lists beside them. */
 export function pairsOf({ pairs, candidates }: IceStats, known: readonly Candidate[]): CandidatePair[] {
   const byId = new Map(candidates.map((candidate) => [candidate.id, candidate]))
   const candidateWith = (id: string) => statsCandidate(byId.get(id), known)
   return pairs.map((pair) => {
-    const fields = {
+    const fields: ReadOfPair = {
       id: pair.id,
       nominated: pair.nominated,
       state: pairStates[pair.state],
@@ -77,7 +84,7 @@ export function pairsOf({ pairs, candidates }: IceStats, known: readonly Candida
       packetsReceived: pair.packetsReceived,
       bytesSent: pair.bytesSent,
       bytesReceived: pair.bytesReceived,
-      rtt: pair.currentRoundTripTime,
+      ...(pair.currentRoundTripTime === undefined ? {} : { rtt: pair.currentRoundTripTime }),
       totalRoundTripTime: pair.totalRoundTripTime,
       roundTripTimeMeasurements: pair.responsesReceived,
       requestsReceived: pair.requestsReceived,
@@ -88,7 +95,7 @@ export function pairsOf({ pairs, candidates }: IceStats, known: readonly Candida
       retransmissionsSent: pair.retransmissionsSent,
       consentRequestsSent: pair.consentRequestsSent,
     }
-    return fields as unknown as CandidatePair
+    return fields as CandidatePair
   })
 }
 

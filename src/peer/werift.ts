@@ -8,6 +8,8 @@ export {
   type CandidatePair,
   CandidatePairState,
   candidateFromIce,
+  DtlsClient,
+  type DtlsSocket,
   Event as WeriftEvent,
   type IceConnection,
   type IceOptions,
@@ -19,10 +21,12 @@ export {
   RTCIceCandidate,
   RTCIceGatherer,
   RTCIceTransport,
+  type RTCInboundRtpStreamStats,
   RTCPeerConnection,
   type RTCPeerConnectionConfig,
   type RTCRtpTransceiver,
   RTCSessionDescription as WeriftSessionDescription,
+  type RTCStats,
   RtpPacket,
 } from 'werift'
 export { MediaRecorder } from 'werift/nonstandard'

@@ -114,13 +114,16 @@ export function parseClientMessage(text: string): Numbered<ClientMessage> | stri
   const { seq } = message
   if (seq !== undefined && !isCount(seq)) return '"seq" is not a whole number'
   const fault = faultOf(message)
+  // Every field that the type names has been looked at, which TypeScript cannot know.
   return fault ?? (message as unknown as Numbered<ClientMessage>)
 }
 
 /** Reads a server's message; undefined if it is none. A type that is not known is for a later version: ignore it. */
 export function parseServerMessage(text: string): Numbered<ServerMessage> | undefined {
   const message = parseObject(text)
-  return typeof message?.type === 'string' ? (message as unknown as Numbered<ServerMessage>) : undefined
+  if (message === undefined || !isServerMessage(message)) return undefined
+  // As above.
+  return message as unknown as Numbered<ServerMessage>
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -162,6 +165,62 @@ function joinFault({ version, room, name, token, resume }: Fields): string | und
     : '"resume" is not {session, received}'
 }
 
+/** A peer must not fall over what a broken server sends. */
+function isServerMessage(message: Fields): boolean {
+  const { type, seq, from, reason } = message
+  if (seq !== undefined && !isCount(seq)) return false
+  switch (type) {
+    case 'joined':
+      return isJoined(message)
+    case 'peer-joined':
+      return isPeer(message.peer)
+    case 'peer-left':
+      return isString(message.id) && isString(reason)
+    case 'ice-servers':
+      return isListOf(message.iceServers, isIceServer)
+    case 'error':
+      return isString(message.code) && isString(message.message) && isOptional(message.to, isString)
+    case 'call':
+    case 'accept':
+      return isString(from)
+    case 'decline':
+    case 'bye':
+      return isString(from) && isOptional(reason, isString)
+    case 'signal':
+      return isString(from) && dataFault(message.data) === undefined
+    default:
+      return isString(type)
+  }
+}
+
+function isJoined({ version, id, room, peers, iceServers, session, resumed, received }: Fields): boolean {
+  return (
+    [id, room, session].every(isString) &&
+    [version, received].every(isCount) &&
+    typeof resumed === 'boolean' &&
+    isListOf(peers, isPeer) &&
+    isListOf(iceServers, isIceServer)
+  )
+}
+
+function isPeer(value: unknown): boolean {
+  return isObject(value) && isString(value.id) && isString(value.name)
+}
+
+function isIceServer(value: unknown): boolean {
+  if (!isObject(value)) return false
+  const { urls, username, credential } = value
+  return isListOf(urls, isString) && isOptional(username, isString) && isOptional(credential, isString)
+}
+
+function isListOf(value: unknown, is: (one: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.every(is)
+}
+
+function isOptional(value: unknown, is: (value: unknown) => boolean): boolean {
+  return value === undefined || is(value)
+}
+
 function toFault({ to }: Fields): string | undefined {
   return isText(to, limits.nameLength) ? undefined : '"to" is not the id of a peer'
 }
@@ -197,6 +256,10 @@ function isObject(value: unknown): value is Fields {
 
 function isText(value: unknown, longest: number): value is string {
   return typeof value === 'string' && value.length <= longest
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
 }
 
 function isCount(value: unknown): value is number {
