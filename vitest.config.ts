@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests with processes, sockets and other programs: they come after those in simulated time, which fail faster. (A first group of order 0 is what vitest takes for "no order".) */
 const real = [
-  ...['cli', 'interop', 'net', 'package', 'page', 'peer', 'server', 'signaling'].map(
+  ...['cli', 'interop', 'net', 'package', 'peer', 'server', 'signaling'].map(
     (folder) => `test/${folder}/**/*.test.ts`,
   ),
   'test/examples.test.ts',
@@ -11,6 +11,9 @@ const real = [
     (name) => `test/security/${name}.test.ts`,
   ),
 ]
+
+/** Tests with a browser, which wants the machine to itself: one after another. */
+const page = ['test/page/**/*.test.ts']
 
 /** Tests that lay out an internet of network namespaces (`npm run test:netns`): last, and one after another. */
 const lab = ['test/netns/**/*.test.ts']
@@ -30,15 +33,23 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...real, ...lab],
+          exclude: [...real, ...page, ...lab],
           sequence: { groupOrder: 1 },
           maxWorkers: '100%',
         },
       },
-      { extends: true, test: { name: 'real', include: real, sequence: { groupOrder: 2 } } },
       {
         extends: true,
-        test: { name: 'netns', include: lab, sequence: { groupOrder: 3 }, fileParallelism: false },
+        // They wait more than they work, so that there is always one to go on with.
+        test: { name: 'real', include: real, sequence: { groupOrder: 2 }, maxWorkers: '100%' },
+      },
+      {
+        extends: true,
+        test: { name: 'page', include: page, sequence: { groupOrder: 3 }, fileParallelism: false },
+      },
+      {
+        extends: true,
+        test: { name: 'netns', include: lab, sequence: { groupOrder: 4 }, fileParallelism: false },
       },
     ],
     testTimeout: 120_000,

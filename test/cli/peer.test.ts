@@ -1,26 +1,21 @@
 /** `turnpike peer` as two people would run it. */
 
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { type Child, startCli } from '../support/programs.ts'
+import { runMain } from '../support/run-main.ts'
 
 describe('turnpike peer', { timeout: 120_000 }, () => {
   let server: Child
   let signal: string
 
-  beforeEach(async () => {
-    server = startCli([
-      'serve',
-      '--dev',
-      '--signaling',
-      'http://127.0.0.1:0',
-      '--listen',
-      'udp://127.0.0.1:0',
-    ])
+  beforeAll(async () => {
+    const flags = ['--dev', '--signaling', 'http://127.0.0.1:0', '--listen', 'udp://127.0.0.1:0']
+    server = startCli(['serve', ...flags], { timeoutSeconds: 600 })
     const [line] = await server.waitFor(/^\{"event":"listening".*\}$/m)
     signal = `ws://127.0.0.1:${JSON.parse(line).signaling.port}/signaling`
   })
 
-  afterEach(() => server.stop())
+  afterAll(() => server.stop())
 
   const peer = (...flags: string[]) => startCli(['peer', '--signal', signal, ...flags])
   const eventsOf = (stdout: string) =>
@@ -60,9 +55,9 @@ describe('turnpike peer', { timeout: 120_000 }, () => {
   })
 
   it('says who declined, and fails', async () => {
-    const busy = peer('--room', 'r', '--name', 'Busy', '--call', 'nobody')
-    await busy.waitFor(/joined room r/)
-    const { code, stderr } = await peer('--room', 'r', '--call', 'Busy').ended
+    const busy = peer('--room', 'busy', '--name', 'Busy', '--call', 'nobody')
+    await busy.waitFor(/joined room busy/)
+    const { code, stderr } = await peer('--room', 'busy', '--call', 'Busy').ended
     expect(code).toBe(1)
     expect(stderr).toContain('turnpike: Busy declined: takes no calls')
     await busy.stop()
@@ -74,7 +69,7 @@ describe('turnpike peer', { timeout: 120_000 }, () => {
     [['peer', '--signal', 'ws://x/', '--echo', '--video', 'test'], 'leave out --video and --audio'],
     [['peer', '--signal', 'ws://x/', '--seconds', '0'], 'is not a whole number of seconds'],
   ])('refuses %j', async (args, message) => {
-    const { code, stderr } = await startCli(args).ended
+    const { code, stderr } = await runMain(args)
     expect(code).toBe(2)
     expect(stderr).toContain(message)
   })
