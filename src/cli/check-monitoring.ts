@@ -18,6 +18,12 @@ export function nagiosOf(report: CheckReport): { readonly line: string; readonly
   return { line: `TURN ${nagiosStates[code]} - ${said}${data === '' ? '' : ` | ${data}`}\n`, code }
 }
 
+/** What a plug-in says that could not do what it was asked for: not that the server is at fault. */
+export function nagiosFault(message: string): { readonly line: string; readonly code: number } {
+  const [what = ''] = message.replace(/^error: /, '').split('\n')
+  return { line: `TURN UNKNOWN - ${what.replaceAll('|', ' ')}\n`, code: nagiosStates.indexOf('UNKNOWN') }
+}
+
 function performanceOf(report: TransportReport, isPrefixed: boolean): string[] {
   const { echo, certificate, transport, port } = report
   const label = (name: string) => (isPrefixed ? `${transport}_${port}_${name}` : name)

@@ -19,15 +19,11 @@ import {
   checkRequirements,
   holdsOfCheck,
   judgeRequirements,
-  listRequirements,
-  parseRequirements,
   type Requirement,
-  type Threshold,
+  requireOption,
 } from './requirements.ts'
 import { progressOn } from './screen/progress.ts'
 import { version } from './version.ts'
-
-const thresholds: readonly Threshold[] = ['rtt', 'loss', 'cert']
 
 interface CheckFlags extends LoginFlags, OutputFlags {
   readonly exact?: boolean
@@ -53,11 +49,7 @@ export function checkCommand(end: End): Command {
     .option('--count <n>', 'packets of the echo', integerBetween(1, 1000, 'packets'), 20)
     .option('--timeout <seconds>', 'for all of it', integerBetween(1, 300, 'seconds'), 30)
     .option('--policy', 'ask for peers that it has to refuse, of a server of your own; sends them nothing')
-    .option(
-      '--require <list>',
-      `exit 1 unless these hold: ${listRequirements(checkRequirements, thresholds)}`,
-      parseRequirements(checkRequirements, thresholds),
-    )
+    .addOption(requireOption(checkRequirements, ['rtt', 'loss', 'cert']))
     .addOption(
       new Option(
         '--nagios',

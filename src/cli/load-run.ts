@@ -13,15 +13,15 @@ import { NodeHost } from '../net/node-host.ts'
 import { type ResolvedServer, resolveServer } from '../net/resolve-server.ts'
 import { formatServerUri, isSecure, type ServerUri } from '../stun/uri.ts'
 import type { ClientTransport } from '../turn/socket-numbers.ts'
-import { type ClientCredentialFlags, clientCredentialsOf } from './client-credentials.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
 import { announcementOf, count, loadScreen, trafficOf } from './load-screen.ts'
+import { type LoginFlags, loginOf } from './login-flags.ts'
 import { progressOn } from './screen/progress.ts'
 import { render } from './screen/render.ts'
 import { terminalOf } from './screen/terminal.ts'
 import { version } from './version.ts'
 
-export interface LoadFlags extends ClientCredentialFlags {
+export interface LoadFlags extends LoginFlags {
   readonly flows: number
   readonly size: number
   readonly rate: number | 'max'
@@ -37,10 +37,13 @@ export interface LoadFlags extends ClientCredentialFlags {
   readonly color?: boolean
 }
 
+/** Limit: how long a name made of a secret is good for: longer than any run. */
+const loginSeconds = 2 * 86_400
+
 export async function runLoadCommand(given: ServerUri, plan: LoadPlan, flags: LoadFlags): Promise<ExitCode> {
   const host = new NodeHost()
   const uri = withTransport(given, flags.transport)
-  const credentials = clientCredentialsOf(flags)
+  const credentials = await loginOf(flags, host.clock.epochSeconds(), loginSeconds)
   const server = await serverOf(host, uri)
   if (flags.yes !== true && !isLoopbackIp(server.address)) {
     throw new TurnpikeError(

@@ -1,15 +1,21 @@
 /** `turnpike load`: the flags. What they ask for is in load-run.ts, and is loaded when it is wanted. */
 
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { type LoadPlan, largestPayload, longestBurst, mostFlows, smallestPayload } from '../load/plan.ts'
-import { parseServerUri, type ServerUri } from '../stun/uri.ts'
+import type { ServerUri } from '../stun/uri.ts'
 import type { End } from './exit-codes.ts'
 import type { LoadFlags } from './load-run.ts'
+import { addLoginFlags } from './login-flags.ts'
 import { integerBetween } from './parse-options.ts'
+import { parseTurnUri } from './parse-uris.ts'
 
 export function loadCommand(end: End): Command {
-  return new Command('load')
-    .argument('<turn-uri>', 'the server, such as turn:127.0.0.1:3478', parseTurnUri)
+  const command = new Command('load').argument(
+    '<turn-uri>',
+    'the server, such as turn:127.0.0.1:3478',
+    parseTurnUri,
+  )
+  command
     .option('--flows <n>', 'allocations, each with a channel', integerBetween(1, mostFlows, 'flows'), 50)
     .option(
       '--size <bytes>',
@@ -27,12 +33,7 @@ export function loadCommand(end: End): Command {
     .option('--seconds <n>', 'how long to send', integerBetween(1, 86_400, 'seconds'), 10)
     .option('--allocations-only', 'make and free allocations, and send no data')
     .addOption(new Option('--transport <name>', 'to the server').choices(['udp', 'tcp', 'tls']))
-    .option('--user <name>', 'who allocates')
-    .option('--password-file <file>', 'a file with the password, - for standard input')
-    .option(
-      '--secret-file <file>',
-      "a file with the server's secret, to make name and password of (TURN REST API)",
-    )
+  return addLoginFlags(command)
     .option(
       '--pid <pid>',
       "the server's process on this machine: tells what a packet and an allocation cost it",
@@ -65,16 +66,6 @@ function planOf(flags: LoadFlags): LoadPlan {
     burst: flags.interleave === true ? 1 : longestBurst,
     seconds: flags.allocationsOnly === true ? 0 : flags.seconds,
   }
-}
-
-function parseTurnUri(text: string): ServerUri {
-  try {
-    const uri = parseServerUri(/^(stun|turn)s?:/i.test(text) ? text : `turn:${text}`)
-    if (uri.scheme === 'turn' || uri.scheme === 'turns') return uri
-  } catch (error) {
-    throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
-  }
-  throw new InvalidArgumentError(`${JSON.stringify(text)}: write turn:127.0.0.1:3478`)
 }
 
 function parseRate(text: string): number | 'max' {

@@ -17,7 +17,7 @@ export interface Login {
   readonly password: string
 }
 
-/** Limit: minted for this run only. */
+/** Limit: minted for this run only; a command that runs for longer says how long. */
 const mintedSeconds = 600
 
 export function addLoginFlags(command: Command, what = ''): Command {
@@ -32,13 +32,17 @@ export function addLoginFlags(command: Command, what = ''): Command {
 }
 
 /** Undefined when no flag asks for a login. Throws `configuration-invalid`. */
-export async function loginOf(flags: LoginFlags, epochSeconds: number): Promise<Login | undefined> {
+export async function loginOf(
+  flags: LoginFlags,
+  epochSeconds: number,
+  seconds = mintedSeconds,
+): Promise<Login | undefined> {
   const { user, password, passwordFile, secretFile } = flags
   if (secretFile !== undefined) {
     if (password !== undefined || passwordFile !== undefined)
       throw bad('--secret-file makes the password itself')
     const secret = readSecret('--secret-file', secretFile)
-    return mintCredentials(secret, user ?? 'turnpike', epochSeconds + mintedSeconds)
+    return mintCredentials(secret, user ?? 'turnpike', epochSeconds + seconds)
   }
   if (user === undefined) {
     if (password === undefined && passwordFile === undefined) return undefined

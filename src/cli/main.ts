@@ -17,14 +17,29 @@ export async function main(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' })
     return code
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
-    if (error instanceof TurnpikeError) {
-      process.stderr.write(`turnpike: ${error.message}\n`)
-      return isUsage(error) ? exitCodes.usage : exitCodes.failed
-    }
-    process.stderr.write(`turnpike: a fault of its own, please report it:\n${traceOf(error)}\n`)
-    return exitCodes.internal
+    const failed = tell(error)
+    if (failed === exitCodes.success || !isPlugin(argv)) return failed
+    const { nagiosFault } = await import('./check-monitoring.ts')
+    const { line, code: unknown } = nagiosFault(messageOf(error))
+    process.stdout.write(line)
+    return unknown
   }
+}
+
+/** Says on stderr what it was, unless commander has. */
+function tell(error: unknown): ExitCode {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.success : exitCodes.usage
+  if (error instanceof TurnpikeError) {
+    process.stderr.write(`turnpike: ${error.message}\n`)
+    return isUsage(error) ? exitCodes.usage : exitCodes.failed
+  }
+  process.stderr.write(`turnpike: a fault of its own, please report it:\n${traceOf(error)}\n`)
+  return exitCodes.internal
+}
+
+/** Whoever reads a Nagios plug-in takes our codes for others: 2 would be CRITICAL. */
+function isPlugin(argv: readonly string[]): boolean {
+  return argv[0] === 'check' && argv.includes('--nagios')
 }
 
 /** The whole description of the command line; commands that are not needed have a name and a description only. */
@@ -45,6 +60,10 @@ export async function programOf(isNeeded: (name: string) => boolean, end: End): 
 
 function stubOf({ name }: CommandEntry): Command {
   return new Command(name).usage('[options]')
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
 }
 
 function traceOf(error: unknown): string {

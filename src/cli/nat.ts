@@ -16,10 +16,8 @@ import {
   checkRequirements,
   holdsOfCheck,
   judgeRequirements,
-  listRequirements,
-  parseRequirements,
   type Requirement,
-  type Threshold,
+  requireOption,
 } from './requirements.ts'
 import { progressOn } from './screen/progress.ts'
 import { version } from './version.ts'
@@ -29,8 +27,6 @@ const publicServers = ['stun:stun.l.google.com:19302', 'stun:stun.cloudflare.com
 
 const requirements = ['udp', 'eim', 'direct', ...checkRequirements] as const
 type NatRequirement = (typeof requirements)[number]
-const thresholds: readonly Threshold[] = ['rtt', 'loss', 'cert']
-
 interface NatFlags extends LoginFlags, OutputFlags {
   readonly public?: boolean
   readonly turn?: ServerUri
@@ -51,11 +47,7 @@ export function natCommand(end: End): Command {
     )
   addLoginFlags(command, ' for --turn')
     .option('--hairpin', 'test hairpinning, and count NATs by it; some firewalls take that for an attack')
-    .option(
-      '--require <list>',
-      `exit 1 unless these hold, those of TURN for --turn: ${listRequirements(requirements, thresholds)}`,
-      parseRequirements(requirements, thresholds),
-    )
+    .addOption(requireOption(requirements, ['rtt', 'loss', 'cert'], ', those of TURN for --turn'))
     .option('-4, --ipv4', 'IPv4 only')
     .option('-6, --ipv6', 'IPv6 only')
   return addOutputFlags(command, { schema: 'nat-1', verbose: 'every observation', hasPage: true })

@@ -7,7 +7,10 @@ import type { Block, Cell } from './screen/blocks.ts'
 const bars = ['▁', '▂', '▃', '▄', '▅', '▆', '▇']
 const longestName = 24
 
-export function pingScreen(report: PingReport): Block[] {
+export function pingScreen(
+  report: PingReport,
+  { verbose }: { readonly verbose: boolean } = { verbose: false },
+): Block[] {
   const { servers, durationMs } = report
   const answering = servers.filter(({ received }) => received > 0)
   const mark = answering.length === servers.length ? 'ok' : answering.length > 0 ? 'unknown' : 'failed'
@@ -27,8 +30,25 @@ export function pingScreen(report: PingReport): Block[] {
       ]),
     },
     { type: 'drawing', lines: servers.map(historyOf) },
+    ...(verbose ? [addressTable(servers)] : []),
     ...failuresOf(servers),
   ]
+}
+
+function addressTable(servers: readonly PingServerReport[]): Block {
+  const text = (ms: number | null) => (ms === null ? '–' : ms.toFixed(1))
+  return {
+    type: 'table',
+    name: 'address',
+    columns: ['Address', 'By', 'Received', 'Min ms', 'p50', 'Max'],
+    right: [2, 3, 4, 5],
+    rows: servers.map(({ uri, address, transport, received, minMs, p50Ms, maxMs }): Cell[] => [
+      address ?? `none for ${uri}`,
+      transport,
+      `${received}`,
+      ...[minMs, p50Ms, maxMs].map(text),
+    ]),
+  }
 }
 
 function summaryOf({ servers }: PingReport): string {

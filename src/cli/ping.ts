@@ -8,19 +8,11 @@ import { interruptible } from './interrupt.ts'
 import { integerBetween } from './parse-options.ts'
 import { parseAnyUri, severalUris } from './parse-uris.ts'
 import { pingScreen } from './ping-screen.ts'
-import {
-  judgeRequirements,
-  listRequirements,
-  parseRequirements,
-  type Requirement,
-  type Threshold,
-} from './requirements.ts'
+import { judgeRequirements, type Requirement, requireOption } from './requirements.ts'
 import { LiveScreen } from './screen/live.ts'
 import { render } from './screen/render.ts'
 import { terminalOf } from './screen/terminal.ts'
 import { version } from './version.ts'
-
-const thresholds: readonly Threshold[] = ['rtt', 'loss']
 
 interface PingFlags {
   readonly count?: number
@@ -30,6 +22,7 @@ interface PingFlags {
   readonly json?: boolean
   readonly jsonLines?: boolean
   readonly anonymize?: boolean
+  readonly verbose?: boolean
   readonly plain?: boolean
   readonly color?: boolean
 }
@@ -48,16 +41,13 @@ export function pingCommand(end: End): Command {
     )
     .option('-i, --interval <seconds>', 'between two pings of a server', parseInterval, 1)
     .option('--timeout <seconds>', 'after that a ping is lost', integerBetween(1, 60, 'seconds'), 2)
-    .option(
-      '--require <list>',
-      `exit 1 unless these hold of every server: ${listRequirements([], thresholds)}`,
-      parseRequirements<never>([], thresholds),
-    )
+    .addOption(requireOption([], ['rtt', 'loss'], ' of every server'))
     .addOption(
       new Option('--json', 'the report at the end (docs/schemas/ping-1.schema.json)').conflicts('jsonLines'),
     )
     .option('--json-lines', 'one line a ping, and the report as the last one')
     .option('--anonymize', 'hide addresses and names, for reports in public')
+    .option('-v, --verbose', 'a line a ping on a terminal too, and the addresses with all round trips')
     .option('--plain', 'one record a line')
     .option('--no-color', 'no colours')
     .addHelpText(
@@ -104,14 +94,15 @@ async function runPing(uris: readonly ServerUri[], flags: PingFlags): Promise<Ex
         if (flags.jsonLines === true)
           process.stdout.write(`${JSON.stringify({ event: 'ping', ...said })}
 `)
-        else if (terminal.isPlain) process.stdout.write(lineOf(said))
+        else if (terminal.isPlain || flags.verbose === true) process.stdout.write(lineOf(said))
         else live.show(render(pingScreen(visible), terminal))
       },
     })
     live.clear()
     if (flags.json === true) process.stdout.write(`${JSON.stringify(shown(report), null, 2)}\n`)
     else if (flags.jsonLines === true) process.stdout.write(`${JSON.stringify(shown(report))}\n`)
-    else process.stdout.write(render(pingScreen(shown(report)), terminal))
+    else
+      process.stdout.write(render(pingScreen(shown(report), { verbose: flags.verbose === true }), terminal))
     // To break an endless one off is how it is meant to end.
     if (signal.aborted && flags.count !== undefined) return exitCodes.interrupted
     return exitCodeOfPing(report, flags.require ?? [])

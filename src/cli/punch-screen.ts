@@ -1,9 +1,10 @@
 /** What a punch came to, beside what was predicted. */
 
-import type { PunchReport, TriedPair } from '../probe/punch.ts'
+import type { PunchPath, PunchReport, TriedPair } from '../probe/punch.ts'
+import type { Figure } from './html/figure.ts'
 import type { Block, Fact, Mark } from './screen/blocks.ts'
 
-/** Limit: pairs on the screen; --json has them all. */
+/** Limit: pairs on the screen; --verbose has them all. */
 const maxPairs = 12
 
 /** A pair's result in words: most ends of a checklist are silence. */
@@ -14,10 +15,14 @@ function resultOf({ state, failure }: TriedPair): { mark: Mark; text: string } {
   return state === 'in-progress' ? { mark: 'failed', text: 'no answer' } : { mark: 'unknown', text: state }
 }
 
-export function punchScreen(report: PunchReport): Block[] {
+export function punchScreen(
+  report: PunchReport,
+  { verbose }: { readonly verbose: boolean } = { verbose: false },
+): Block[] {
   const { connected, path, pairs, prediction } = report
   const mark: Mark = connected.value === null ? 'unknown' : connected.value ? 'ok' : 'failed'
   const blocks: Block[] = [
+    { type: 'title', left: 'turnpike punch' },
     { type: 'verdict', mark, sentences: [verdictOf(report)] },
     { type: 'facts', facts: factsOf(report) },
   ]
@@ -28,6 +33,7 @@ export function punchScreen(report: PunchReport): Block[] {
       lines: [
         `us ── ${path.local.type} ${path.local.address} ${arrow} ${path.remote.type} ${path.remote.address} ── them`,
       ],
+      figure: figureOf(path),
     })
   }
   if (pairs.length > 0) {
@@ -35,7 +41,11 @@ export function punchScreen(report: PunchReport): Block[] {
       type: 'table',
       name: 'pair',
       columns: ['Ours', 'Theirs', 'Result'],
-      rows: pairs.slice(0, maxPairs).map((pair) => [pair.local, pair.remote, resultOf(pair)]),
+      rows: (verbose ? pairs : pairs.slice(0, maxPairs)).map((pair) => [
+        pair.local,
+        pair.remote,
+        resultOf(pair),
+      ]),
     })
   }
   if (connected.value === false) {
@@ -48,6 +58,18 @@ export function punchScreen(report: PunchReport): Block[] {
     blocks.push({ type: 'next', commands: ['turnpike nat stun:…   says what is not known of this side'] })
   }
   return blocks
+}
+
+function figureOf({ local, remote, rttMs }: PunchPath): Figure {
+  return {
+    kind: 'route',
+    stations: [
+      { title: 'us', detail: `${local.type} ${local.address}` },
+      { title: 'them', detail: `${remote.type} ${remote.address}` },
+    ],
+    links: [{ label: 'direct', mark: 'ok' }],
+    back: rttMs === null ? undefined : `${rttMs} ms`,
+  }
 }
 
 function verdictOf({ connected, asPredicted, prediction }: PunchReport): string {

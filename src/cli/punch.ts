@@ -3,11 +3,13 @@
 import { Command } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
 import type { Host } from '../core/host.ts'
+import { anonymizedPunch } from '../probe/anonymize.ts'
 import type { KnownNetwork } from '../probe/predict.ts'
 import type { Punch, PunchReport } from '../probe/punch.ts'
 import { decodePunchCode, encodePunchCode, type PunchOffer } from '../probe/punch-code.ts'
 import { formatServerUri, parseServerUri, type ServerUri } from '../stun/uri.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
+import { addOutputFlags, type OutputFlags, show } from './output.ts'
 import { readSecretFile } from './parse-credentials.ts'
 import { integerBetween } from './parse-options.ts'
 import { parseStunUri } from './parse-uris.ts'
@@ -15,10 +17,8 @@ import { readReport } from './predict.ts'
 import { explainFault, type PunchMeeting, pastedMeeting } from './punch-paste.ts'
 import { punchScreen } from './punch-screen.ts'
 import { type Progress, progressOn } from './screen/progress.ts'
-import { render } from './screen/render.ts'
-import { terminalOf } from './screen/terminal.ts'
 
-interface PunchFlags {
+interface PunchFlags extends OutputFlags {
   readonly stun?: ServerUri
   readonly signal?: string
   readonly room: string
@@ -26,13 +26,10 @@ interface PunchFlags {
   readonly report?: string
   readonly seconds: number
   readonly wait: number
-  readonly json?: boolean
-  readonly plain?: boolean
-  readonly color?: boolean
 }
 
 export function punchCommand(end: End): Command {
-  return new Command('punch')
+  const command = new Command('punch')
     .argument('[code]', 'what turnpike punch shows on the other host; without one, this host is the first')
     .option('--stun <uri>', 'the STUN server to ask (default: the one that the code names)', parseStunUri)
     .option('--signal <url>', 'meet there instead of copying codes, such as wss://turn.example.org/signaling')
@@ -46,9 +43,7 @@ export function punchCommand(end: End): Command {
       integerBetween(1, 3600, 'seconds'),
       300,
     )
-    .option('--json', 'the report (docs/schemas/punch-1.schema.json)')
-    .option('--plain', 'one record a line')
-    .option('--no-color', 'no colours')
+  return addOutputFlags(command, { schema: 'punch-1', verbose: 'every pair that was tried', hasPage: true })
     .addHelpText(
       'after',
       `
@@ -95,7 +90,7 @@ async function runPunch(code: string | undefined, flags: PunchFlags): Promise<Ex
     })
     meeting.close()
     progress.clear()
-    return tell(report, flags, signal)
+    return await tell(report, flags, signal)
   } finally {
     process.off('SIGINT', interrupt)
     progress.clear()
@@ -155,11 +150,9 @@ async function meetingOf(
   })
 }
 
-function tell(report: PunchReport, flags: PunchFlags, signal: AbortSignal): ExitCode {
-  const terminal = terminalOf(process.stdout, process.env, flags)
-  process.stdout.write(
-    flags.json === true ? `${JSON.stringify(report, null, 2)}\n` : render(punchScreen(report), terminal),
-  )
+async function tell(measured: PunchReport, flags: PunchFlags, signal: AbortSignal): Promise<ExitCode> {
+  const report = flags.anonymize === true ? anonymizedPunch(measured) : measured
+  await show(report, punchScreen(report, { verbose: flags.verbose === true }), flags)
   if (signal.aborted) return exitCodes.interrupted
   if (report.connected.value === null) return exitCodes.inconclusive
   return report.connected.value ? exitCodes.success : exitCodes.failed

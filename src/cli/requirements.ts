@@ -1,6 +1,6 @@
 /** `--require`: what has to hold, by name or as a threshold such as `rtt<80ms`, `loss<1%`, `cert>14d`. */
 
-import { InvalidArgumentError } from 'commander'
+import { InvalidArgumentError, Option } from 'commander'
 import type { CheckReport, TransportReport } from '../probe/check/report.ts'
 import { type ExitCode, exitCodes } from './exit-codes.ts'
 
@@ -20,8 +20,16 @@ const thresholds: Readonly<Record<Threshold, RegExp>> = {
 }
 const examples: Readonly<Record<Threshold, string>> = { rtt: 'rtt<80ms', loss: 'loss<1%', cert: 'cert>14d' }
 
+/** `of`: of what or whom they hold. */
+export function requireOption(names: readonly string[], allowed: readonly Threshold[], of = ''): Option {
+  return new Option(
+    '--require <list>',
+    `exit 1 unless these hold${of}: ${listRequirements(names, allowed)}`,
+  ).argParser(parseRequirements(names, allowed))
+}
+
 /** What may be required, as it stands in a help text. */
-export function listRequirements(names: readonly string[], allowed: readonly Threshold[]): string {
+function listRequirements(names: readonly string[], allowed: readonly Threshold[]): string {
   return [...names, ...allowed.map((name) => examples[name])].join(', ')
 }
 

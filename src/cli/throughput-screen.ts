@@ -6,6 +6,7 @@ import {
   type ThroughputStep,
   tolerableLoss,
 } from '../probe/throughput.ts'
+import type { Figure } from './html/figure.ts'
 import type { Block, Cell } from './screen/blocks.ts'
 
 const ends: Readonly<Record<ThroughputEnd, string>> = {
@@ -15,7 +16,10 @@ const ends: Readonly<Record<ThroughputEnd, string>> = {
   interrupted: 'it was interrupted',
 }
 
-export function throughputScreen(report: ThroughputReport): Block[] {
+export function throughputScreen(
+  report: ThroughputReport,
+  { verbose }: { readonly verbose: boolean } = { verbose: false },
+): Block[] {
   const { server, transport, relays, steps, end, failure, plan } = report
   const blocks: Block[] = [
     { type: 'title', left: `turnpike throughput · ${server}`, right: transport ?? '' },
@@ -31,6 +35,7 @@ export function throughputScreen(report: ThroughputReport): Block[] {
       ],
     })
   }
+  if (relays.length > 0) blocks.push({ type: 'drawing', lines: [], figure: routeOf(report) })
   if (steps.length > 0) {
     blocks.push({
       type: 'table',
@@ -40,10 +45,52 @@ export function throughputScreen(report: ThroughputReport): Block[] {
       rows: steps.map(rowOf),
     })
   }
+  if (verbose && steps.length > 0) blocks.push(packetTable(steps))
   if (failure !== null) {
     blocks.push({ type: 'next', commands: [`turnpike check ${server}`] })
   }
   return blocks
+}
+
+/** There and back again: to the server, through both relays, and home. */
+function routeOf({ server, relays, transport, bestMbits, steps }: ThroughputReport): Figure {
+  const best = steps.findLast(({ goodputMbits }) => goodputMbits === bestMbits)
+  const p95Ms = best?.roundTrips.p95Ms
+  const mark = bestMbits === null ? 'failed' : 'ok'
+  return {
+    kind: 'route',
+    stations: [
+      { title: 'you', detail: '' },
+      { title: server, detail: '' },
+      ...relays.map((relay) => ({ title: relay, detail: 'relayed address' })),
+    ],
+    links: [
+      { label: transport ?? '', mark },
+      ...relays.map((_, i) => ({ label: i === 0 ? 'relay' : '', mark }) as const),
+    ],
+    back:
+      bestMbits === null
+        ? undefined
+        : `${bestMbits.toFixed(1)} Mbit/s${p95Ms == null ? '' : `, p95 ${p95Ms.toFixed(1)} ms`}`,
+  }
+}
+
+function packetTable(steps: readonly ThroughputStep[]): Block {
+  const ms = (value: number | null) => (value === null ? '?' : value.toFixed(1))
+  return {
+    type: 'table',
+    name: 'packets',
+    columns: ['Mbit/s', 'Packets', 'Received', 'Min ms', 'Avg ms', 'Max ms'],
+    right: [0, 1, 2, 3, 4, 5],
+    rows: steps.map(({ targetMbits, roundTrips: { sent, received, minMs, avgMs, maxMs } }): Cell[] => [
+      `${targetMbits}`,
+      `${sent}`,
+      `${received}`,
+      ms(minMs),
+      ms(avgMs),
+      ms(maxMs),
+    ]),
+  }
 }
 
 function rowOf({ targetMbits, sentMbits, goodputMbits, roundTrips, reordered }: ThroughputStep): Cell[] {

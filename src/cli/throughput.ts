@@ -4,26 +4,23 @@ import { Command } from 'commander'
 import { TurnpikeError } from '../core/errors.ts'
 import type { Host } from '../core/host.ts'
 import { isLoopbackIp } from '../core/ip.ts'
+import { anonymizedThroughput } from '../probe/anonymize.ts'
 import type { ThroughputPlan, ThroughputReport } from '../probe/throughput.ts'
 import { formatServerUri, type ServerUri } from '../stun/uri.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
 import { interruptible } from './interrupt.ts'
 import { addLoginFlags, type LoginFlags, loginOf } from './login-flags.ts'
+import { addOutputFlags, type OutputFlags, show } from './output.ts'
 import { integerBetween } from './parse-options.ts'
 import { parseTurnUri } from './parse-uris.ts'
 import { progressOn } from './screen/progress.ts'
-import { render } from './screen/render.ts'
-import { terminalOf } from './screen/terminal.ts'
 import { version } from './version.ts'
 
-interface ThroughputFlags extends LoginFlags {
+interface ThroughputFlags extends LoginFlags, OutputFlags {
   readonly upTo: number
   readonly seconds: number
   readonly size: number
   readonly yes?: boolean
-  readonly json?: boolean
-  readonly plain?: boolean
-  readonly color?: boolean
 }
 
 export function throughputCommand(end: End): Command {
@@ -33,14 +30,16 @@ export function throughputCommand(end: End): Command {
     parseTurnUri,
   )
   addLoginFlags(command)
-  return command
+  command
     .option('--up-to <mbits>', 'the last step, in Mbit/s', integerBetween(1, 10_000, 'Mbit/s'), 64)
     .option('--seconds <n>', 'of each step', integerBetween(1, 60, 'seconds'), 2)
     .option('--size <bytes>', 'payload of each packet', integerBetween(64, 1400, 'bytes'), 1200)
     .option('--yes', 'send that to a server that is not on loopback: you may')
-    .option('--json', 'the report (docs/schemas/throughput-1.schema.json)')
-    .option('--plain', 'one record a line')
-    .option('--no-color', 'no colours')
+  return addOutputFlags(command, {
+    schema: 'throughput-1',
+    verbose: 'the packets of each step, and the least and the longest of its round trips',
+    hasPage: true,
+  })
     .addHelpText(
       'after',
       `
@@ -85,12 +84,8 @@ async function runThroughput(uri: ServerUri, flags: ThroughputFlags): Promise<Ex
       signal: interruption.signal,
       onStep: (text) => progress.show(`turnpike throughput: ${text} …`),
     }).finally(() => progress.clear())
-    const terminal = terminalOf(process.stdout, process.env, flags)
-    process.stdout.write(
-      flags.json === true
-        ? `${JSON.stringify(report, null, 2)}\n`
-        : render(throughputScreen(report), terminal),
-    )
+    const shown = flags.anonymize === true ? anonymizedThroughput(report) : report
+    await show(shown, throughputScreen(shown, { verbose: flags.verbose === true }), flags)
     return interruption.isInterrupted ? exitCodes.interrupted : exitCodeOf(report)
   })
 }

@@ -5,7 +5,9 @@ import type { CheckReport } from './check/report.ts'
 import type { IceReport } from './ice.ts'
 import type { PingReport } from './ping.ts'
 import type { Prediction } from './predict.ts'
+import type { PunchReport } from './punch.ts'
 import type { ProbeReport } from './report.ts'
+import type { ThroughputReport } from './throughput.ts'
 
 const addresses = /\[[0-9a-f:.]+\](?=:\d)|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/gi
 
@@ -51,6 +53,14 @@ export function anonymizedIce(report: IceReport): IceReport {
     time,
     tool,
   }
+}
+
+export function anonymizedPunch(report: PunchReport): PunchReport {
+  return { ...hide(report, []), schema: report.schema }
+}
+
+export function anonymizedThroughput(report: ThroughputReport): ThroughputReport {
+  return { ...hide(report, [hostOf(report.server)]), tool: report.tool }
 }
 
 function hostOf(uri: string): string {

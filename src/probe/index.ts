@@ -4,6 +4,8 @@ export {
   anonymizedIce,
   anonymizedPing,
   anonymizedPrediction,
+  anonymizedPunch,
+  anonymizedThroughput,
 } from './anonymize.ts'
 export {
   type Filtering,
@@ -45,6 +47,16 @@ export {
 } from './ping.ts'
 export { type Behavior, connects, type Path, type Prediction, predict, predictionSchema } from './predict.ts'
 export {
+  Punch,
+  type PunchOptions,
+  type PunchPath,
+  type PunchReport,
+  type PunchTry,
+  punchSchema,
+  type TriedPair,
+} from './punch.ts'
+export { decodePunchCode, encodePunchCode, type PunchCodeFault, type PunchOffer } from './punch-code.ts'
+export {
   type FamilyName,
   type FamilyReport,
   type NatReport,
@@ -55,4 +67,15 @@ export {
   type Verdict,
 } from './report.ts'
 export { type RoundTrips, summarize } from './statistics.ts'
+export {
+  bytesOf,
+  doublingUpTo,
+  probeThroughput,
+  type ThroughputEnd,
+  type ThroughputOptions,
+  type ThroughputPlan,
+  type ThroughputReport,
+  type ThroughputStep,
+  throughputSchema,
+} from './throughput.ts'
 export type { TurnVantageOptions } from './turn-vantage.ts'

@@ -237,11 +237,23 @@ describe('turnpike check', { timeout: 240_000 }, () => {
     ],
     [['check', 'turn:example.org', '-u', 'me', '--password-file', '/dev/null'], /"\/dev\/null" is empty/],
     [['check', 'turn:example.org', '--require', 'rtt<fast'], /none of turn-udp, .*rtt<80ms/],
-    [['check', 'turn:example.org', '--json', '--nagios'], /cannot be used with/],
   ])('refuses %s', async (args, message) => {
     const { code, stderr } = await runMain(args)
     expect(stderr).toMatch(message)
     expect(code).toBe(2)
+  })
+
+  // To a machine that watches, 2 is CRITICAL.
+  it.each([
+    [['--json'], /cannot be used with/],
+    [['--timeout', 'soon'], /"soon" is not a whole number of seconds/],
+    [['--ca', '/nowhere'], /--ca "\/nowhere" cannot be read/],
+  ])('is UNKNOWN to Nagios with %s', async (args, message) => {
+    const { code, stdout, stderr } = await runMain(['check', 'turn:127.0.0.1', '--nagios', ...args])
+    expect(stderr).toMatch(message)
+    expect(stdout).toMatch(/^TURN UNKNOWN - .*\n$/)
+    expect(stdout).toMatch(message)
+    expect(code).toBe(3)
   })
 })
 

@@ -10,9 +10,14 @@ import { htmlPage } from '../../src/cli/html/page.ts'
 import { iceScreen } from '../../src/cli/ice-screen.ts'
 import { natScreen } from '../../src/cli/nat-screen.ts'
 import { predictScreen } from '../../src/cli/predict.ts'
+import { punchScreen } from '../../src/cli/punch-screen.ts'
 import type { Block } from '../../src/cli/screen/blocks.ts'
+import { throughputScreen } from '../../src/cli/throughput-screen.ts'
 import type { IceReport } from '../../src/probe/ice.ts'
 import { predict } from '../../src/probe/predict.ts'
+import type { PunchReport } from '../../src/probe/punch.ts'
+import { summarize } from '../../src/probe/statistics.ts'
+import type { ThroughputReport } from '../../src/probe/throughput.ts'
 import { checkWorld } from '../support/check-world.ts'
 import { nats, probeWorld } from '../support/probe-world.ts'
 import { missingPrograms, run } from '../support/programs.ts'
@@ -50,6 +55,47 @@ const gathered: IceReport = {
   servers: [{ url: 'stun:no.example.net', candidates: 0, ms: 40, error: 'ENOTFOUND', code: 701 }],
 }
 
+const punched: PunchReport = {
+  schema: 'turnpike.punch/1',
+  connected: { value: true, reason: null },
+  path: {
+    local: { type: 'srflx', address: '20.0.0.4:6681' },
+    remote: { type: 'srflx', address: '20.0.0.5:12416' },
+    rttMs: 40,
+  },
+  firstDataMs: 120,
+  first: 'theirs',
+  prediction: {
+    schema: 'turnpike.predict/1',
+    path: 'direct',
+    summary: 'These two can connect directly.',
+    reasons: [],
+  },
+  asPredicted: { value: true, reason: null },
+  pairs: [],
+}
+
+const carried: ThroughputReport = {
+  schema: 'turnpike.throughput/1',
+  tool: 'turnpike 0.0.0',
+  server: 'turn:20.0.0.2:3478',
+  transport: 'udp',
+  plan: { mbitsPerSecond: [1], secondsPerStep: 1, payloadBytes: 1200, mostBytes: 300_000 },
+  relays: ['20.0.0.2:59306', '20.0.0.2:61632'],
+  steps: [
+    {
+      targetMbits: 1,
+      sentMbits: 1,
+      goodputMbits: 1,
+      roundTrips: summarize([40, 41, 42], 3),
+      reordered: 0,
+    },
+  ],
+  bestMbits: 1,
+  end: 'plan',
+  failure: null,
+}
+
 /** The pages of all commands, with what each has to show. */
 async function pages(): Promise<[name: string, html: string, shows: readonly string[]][]> {
   const { report: check } = await checkWorld()
@@ -70,6 +116,8 @@ async function pages(): Promise<[name: string, html: string, shows: readonly str
       pageOf(predictScreen(prediction, [home, elsewhere]), prediction),
       ['TURN relay', 'symmetric (APDM'],
     ],
+    ['punch', pageOf(punchScreen(punched), punched), ['srflx 20.0.0.5:12416', '40 ms']],
+    ['throughput', pageOf(throughputScreen(carried), carried), ['20.0.0.2:61632', '1.0 Mbit/s, p95 42.0 ms']],
     ['ice', pageOf(iceScreen(gathered, { verbose: false }), gathered), ['192.168.1.2:5000', 'no address']],
   ]
 }

@@ -168,15 +168,18 @@ describe('turnpike load refuses', () => {
   const here = 'turn:127.0.0.1:3478'
   it.each([
     [['turn:192.0.2.1:3478'], /192\.0\.2\.1:3478 is not loopback.*add --yes if the server is yours/],
-    [['stun:127.0.0.1'], /write turn:127\.0\.0\.1:3478/],
+    [['stun:127.0.0.1'], /write turn:example\.org or turn:192\.0\.2\.1:3478/],
     [[here, '--flows', '0'], /"0" is not a whole number of flows from 1 to 20000/],
     [[here, '--size', '15'], /"15" is not a whole number of bytes from 16 to 9000/],
     [[here, '--rate', 'fast'], /"fast" is not a whole number of packets a second/],
     [[here, '--direction', 'left'], /Allowed choices are up, down, both/],
     [[here, '--transport', 'sctp'], /Allowed choices are udp, tcp, tls/],
     [['turns:127.0.0.1', '--transport', 'udp'], /is by TLS, and --transport udp is not/],
-    [[here, '--user', 'alice'], /--user and --password-file come together/],
-    [[here, '--secret-file', secretFile, '--password-file', passwordFile], /takes the place of/],
+    [[here, '--user', 'alice'], /--user needs a password: --password-file FILE/],
+    [
+      [here, '--secret-file', secretFile, '--password-file', passwordFile],
+      /--secret-file makes the password itself/,
+    ],
     [[here, '--user', 'a', '--password-file', join(folder, 'none')], /none" cannot be read/],
     [[here, '--pid', '4194304'], /--pid 4194304: there is no such process/],
   ])('%s', async (args, message) => {

@@ -159,6 +159,12 @@ describe('the screen of turnpike ping', () => {
     for (const line of text.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(80)
   })
 
+  it('has the addresses with --verbose', async () => {
+    const text = render(pingScreen((await world()).report, { verbose: true }), person)
+    await expect(text).toMatchFileSnapshot('golden/ping-verbose.txt')
+    for (const line of text.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(80)
+  })
+
   it('knows ASCII', async () => {
     const text = render(pingScreen((await world()).report), { ...person, hasUnicode: false })
     expect(text).toMatch(/^[\x20-\x7e\n]*$/)

@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest'
 import { pastedMeeting } from '../../src/cli/punch-paste.ts'
 import { punchScreen } from '../../src/cli/punch-screen.ts'
 import { render } from '../../src/cli/screen/render.ts'
+import { anonymizedPunch } from '../../src/probe/anonymize.ts'
 import { probeNat } from '../../src/probe/nat.ts'
 import { isAsymmetric } from '../../src/probe/predict.ts'
 import { Punch, type PunchReport } from '../../src/probe/punch.ts'
@@ -169,6 +170,15 @@ describe('the screen of turnpike punch', () => {
     await expect(text).toMatchFileSnapshot(`golden/punch-${name}.txt`)
     for (const line of text.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(80)
     expect(isReport(JSON.parse(JSON.stringify(report))), JSON.stringify(isReport.errors)).toBe(true)
+  })
+
+  it('hides addresses on demand', async () => {
+    const [report] = await punch([{ kind: nats[2]! }, { kind: nats[2]! }])
+    const hidden = JSON.parse(JSON.stringify(anonymizedPunch(report)))
+    expect(JSON.stringify(hidden)).not.toMatch(/20\.0\.0|192\.168/)
+    expect(isReport(hidden), JSON.stringify(isReport.errors)).toBe(true)
+    const text = render(punchScreen(hidden, { verbose: true }), person)
+    expect(text).toContain('✓ works')
   })
 
   it('has one record a line with --plain', async () => {

@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest'
 import { render } from '../../src/cli/screen/render.ts'
 import { exitCodeOf } from '../../src/cli/throughput.ts'
 import { throughputScreen } from '../../src/cli/throughput-screen.ts'
+import { anonymizedThroughput } from '../../src/probe/anonymize.ts'
 import { bytesOf, doublingUpTo, probeThroughput, type ThroughputOptions } from '../../src/probe/throughput.ts'
 import { defaultConfig } from '../../src/server/config.ts'
 import { startServer } from '../../src/server/server.ts'
@@ -153,6 +154,21 @@ describe('the screen of turnpike throughput', () => {
     for (const row of text.split('\n')) expect([...row].length, row).toBeLessThanOrEqual(80)
     const plain = render(throughputScreen(report), { ...person, isPlain: true })
     for (const row of plain.trimEnd().split('\n')) expect(row).toMatch(/^[a-z0-9-]+: \S/)
+  })
+})
+
+describe('the report of turnpike throughput', () => {
+  it('has the packets of each step with --verbose', async () => {
+    const { report } = await measure({ bitsPerSecond: 5_000_000 })
+    const text = render(throughputScreen(report, { verbose: true }), person)
+    await expect(text).toMatchFileSnapshot('golden/throughput-verbose.txt')
+    for (const row of text.split('\n')) expect([...row].length, row).toBeLessThanOrEqual(80)
+  })
+
+  it.each([{}, { password: 'wrong' }])('hides names and addresses on demand: %j', async (line) => {
+    const report = JSON.parse(JSON.stringify(anonymizedThroughput((await measure(line)).report)))
+    expect(JSON.stringify(report)).not.toMatch(/20\.0\.0/)
+    expect(isReport(report), JSON.stringify(isReport.errors)).toBe(true)
   })
 })
 
