@@ -34,6 +34,9 @@ export class IceAgent implements Core<IceOutput> {
   readonly #gathered: GatheredCandidates
   /** The generation that was the last to be told of its peer. */
   #described: Generation | undefined
+  /** How many credentials we have had, and how many the peer has told us: a restart that is not answered yet is one more. */
+  #ours = 1
+  #theirs = 0
   #state: IceState = 'new'
   readonly #toldPaths: (SendPath | undefined)[] = []
 
@@ -86,16 +89,21 @@ export class IceAgent implements Core<IceOutput> {
   }
 
   /**
-   * What the peer has signalled. Other credentials than before are a restart by the peer. If we have come to an end with the
-   * ones before, it restarts us too, and `localDescription` is new and has to be signalled back ('restarted'). Otherwise we
-   * begin anew with what we have told: restarts that cross each other would be answered by restarts for ever.
+   * What the peer has signalled. Other credentials than before are a restart by the peer, which restarts us too, and
+   * `localDescription` is new and has to be signalled back ('restarted'); unless they answer a restart of ours, or cross it
+   * (docs/adr/0014-restarts-in-step.md).
    */
   setRemoteDescription(remote: IceDescription, now: Instant): 'set' | 'restarted' | 'unchanged' {
     const known = this.#newest.remote
     if (known !== undefined && this.#newest.isOfPeer(remote)) return 'unchanged'
-    const isRestart = known !== undefined && this.#newest.isOver(now)
-    if (isRestart) this.#restart(newCredentials(this.#session.random))
-    else if (known !== undefined) this.#renew()
+    // One that answers a restart with what it has told before has had no other.
+    if (this.#described?.isOfPeer(remote) !== true) this.#theirs++
+    // What has not been answered for so long never will be.
+    if (this.#newest.isSettled(now)) this.#theirs = this.#ours + 1
+    const isRestart = known !== undefined && this.#theirs > this.#ours
+    if (isRestart) {
+      this.#restart(newCredentials(this.#session.random))
+    } else if (known !== undefined) this.#renew()
     const { lite, patienceMs } = this.#session.options
     this.#newest.setRemote(remote, later(now, patienceMs), now)
     // It may have answered our restart with what it has told before, and does not tell it again.
@@ -276,6 +284,7 @@ export class IceAgent implements Core<IceOutput> {
   }
 
   #restart(credentials: IceCredentials): void {
+    this.#ours++
     const { generation } = this.#generations.restart(credentials)
     this.#gathered.addTo(generation, true)
   }

@@ -62,7 +62,6 @@ export class Generation {
   hasAllRemotes = false
   /** RFC 8863: until then no checklist fails; undefined before the peer's credentials are there. */
   patienceUntil: Instant | undefined
-  wasCompleted = false
   /** Why it has failed; undefined while it has not. */
   failure: string | undefined
   readonly #session: Session
@@ -123,9 +122,8 @@ export class Generation {
     return this.set.lists.every((list) => list.state === 'completed')
   }
 
-  /** It has been completed once, has failed, or goes on for too long. */
-  isOver(now: Instant): boolean {
-    if (this.wasCompleted || this.failure !== undefined) return true
+  /** The peer was told so long ago that nothing of before is under way any more. */
+  isSettled(now: Instant): boolean {
     return this.describedAt !== undefined && now - this.describedAt > crossingMs
   }
 

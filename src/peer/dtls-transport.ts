@@ -1,7 +1,8 @@
 /**
- * werift's DTLS with two of its faults mended: its client waits 100 ms before its ClientHello, for a server that our ICE
- * holds packets back for; and what arrives twice, because a host is slow or a path long, ends its handshake. Its key
- * agreement is Node's.
+ * werift's DTLS with three of its faults mended: its client waits 100 ms before its ClientHello, for a server that our ICE
+ * holds packets back for; what arrives twice, because a host is slow or a path long, ends its handshake; and so does a
+ * second description, as that of an ICE restart, before the handshake is over. Its key agreement is
+ * Node's.
  */
 
 import { useNativeX25519 } from './native-x25519.ts'
@@ -10,7 +11,9 @@ import { DtlsClient, type DtlsSocket, RTCDtlsTransport } from './werift.ts'
 useNativeX25519()
 
 export class PromptDtlsTransport extends RTCDtlsTransport {
+  /** A handshake that goes on is nothing to begin again: who has begun it goes on after it, and the second has nothing to do. */
   override async start(): Promise<void> {
+    if (this.state === 'connecting') return new Promise(() => {})
     // Both sockets are made before the first wait.
     const started = super.start()
     const socket = this.dtls

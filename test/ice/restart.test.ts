@@ -158,18 +158,27 @@ describe('a restart', () => {
     expect(net.events(net.a, 'selected-pair').length).toBeLessThanOrEqual(3)
   })
 
-  it('of a peer before the session has completed makes us begin anew with what we have told', () => {
+  it('that crosses a restart of the peer begins anew with what has been told', () => {
     const net = new IceHarness()
     net.addHost(net.a, '192.0.2.1:5000')
     net.addHost(net.b, '198.51.100.1:5000')
     net.signal(net.b)
-    const before = net.a.agent.localDescription
-    net.b.agent.restart(net.now)
-    net.drain(net.b)
-    expect(net.a.agent.setRemoteDescription(net.b.agent.localDescription, net.now)).toBe('set')
-    expect(net.a.agent.localDescription).toEqual(before)
+    net.a.agent.restart(net.now)
     net.drain(net.a)
-    expect(net.events(net.a, 'local-candidate')).toHaveLength(1)
+    const before = net.a.agent.localDescription
+    const told = net.events(net.a, 'local-candidate').length
+    // To the description that we had, and to the one that we have.
+    for (let i = 0; i < 2; i++) {
+      net.b.agent.restart(net.now)
+      net.drain(net.b)
+      expect(net.a.agent.setRemoteDescription(net.b.agent.localDescription, net.now)).toBe(
+        i === 0 ? 'set' : 'restarted',
+      )
+      if (i === 0) expect(net.a.agent.localDescription).toEqual(before)
+      else expect(net.a.agent.localDescription).not.toEqual(before)
+      net.drain(net.a)
+      expect(net.events(net.a, 'local-candidate')).toHaveLength(told + i)
+    }
     net.signalBoth()
     expect(net.runUntil(() => net.isCompleted, 1000)).toBe(true)
   })
@@ -198,6 +207,43 @@ describe('a restart', () => {
     restart(net)
     net.run(1000)
     expect(net.isCompleted).toBe(true)
+  })
+})
+
+/** As a browser does it: an offer with new credentials, and no end unless the answer has new ones (RFC 8839 §4.4.2). */
+describe.each([
+  ['we offer', 'a', 'b'],
+  ['the peer offers', 'b', 'a'],
+] as const)('a restart by offer and answer where %s', (_who, offerer, answerer) => {
+  it.each([0, 20, 45, 65, 85, 200, 1000, 5000, 9999, 20_000])('%i ms after the first', (afterMs) => {
+    const net = new IceHarness()
+    net.addHost(net.a, '192.0.2.1:5000')
+    net.addHost(net.b, '198.51.100.1:5000')
+    const [x, y] = [net[offerer], net[answerer]]
+    const answers = new Set<string>()
+    const negotiate = () => {
+      net.signal(x)
+      net.run(20)
+      const { ufrag } = y.agent.localDescription
+      expect(answers).not.toContain(ufrag)
+      answers.add(ufrag)
+      net.signal(y)
+    }
+    negotiate()
+    net.run(afterMs)
+    for (let i = 0; i < 3; i++) {
+      x.agent.restart(net.now)
+      net.drain(x)
+      negotiate()
+    }
+    expect(net.runUntil(() => net.isCompleted, 1000)).toBe(true)
+    const [ours, theirs] = [x.agent.localDescription, y.agent.localDescription]
+    net.run(20_000)
+    expect([x.agent.localDescription, y.agent.localDescription]).toEqual([ours, theirs])
+    expect(net.isCompleted).toBe(true)
+    net.sendData(net.a, 'still there')
+    net.run(100)
+    expect(net.b.received).toEqual(['still there'])
   })
 })
 

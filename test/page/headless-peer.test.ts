@@ -148,6 +148,35 @@ describe.skipIf(missing.length > 0)('the page and a headless peer', { timeout: 2
     await robot.close()
   })
 
+  it.each([0, 10, 100])('goes on when the page restarts ICE %i ms after its first offer', async (afterMs) => {
+    const calls: Call[] = []
+    const ended: string[] = []
+    const [ann, robot] = await meet({
+      onCall: (incoming) => {
+        calls.push(incoming.accept({ media }, { ended: (reason) => ended.push(reason) }))
+      },
+    })
+    await ann.evaluate(rememberConnections)
+    await ann.evaluate(`(() => {
+      const timer = setInterval(() => {
+        const connection = connections.at(-1)
+        if (!connection?.localDescription) return
+        clearInterval(timer)
+        setTimeout(() => connection.restartIce(), ${afterMs})
+      }, 1)
+    })()`)
+    await ann.click('button[aria-label="Call Robot"]')
+    const offers = () =>
+      Number(/^o=\S+ \S+ (\d+)/m.exec(calls[0]?.connection.remoteDescription?.sdp ?? '')?.[1])
+    const firstVersion = 2
+    await expect.poll(offers, patience).toBeGreaterThan(firstVersion)
+    await expect.poll(() => calls[0]!.connection.connectionState, patience).toBe('connected')
+    await ann.waitForSelector('#call-state[data-state=connected]')
+    await seesMoving(ann)
+    expect(ended).toEqual([])
+    await robot.close()
+  })
+
   it('is shown as gone when it vanishes without a word', async () => {
     const room = `room ${++rooms}`
     const ann = await joinRoom(browser, `http://127.0.0.1:${port}/`, 'Ann', faults, room)

@@ -118,6 +118,35 @@ describe('a peer connection', { timeout: 60_000 }, () => {
     await Promise.all([a.close(), b.close()])
   })
 
+  describe.each([
+    ['before anything has answered', 0],
+    ['in the middle of the handshake', 40],
+  ])('restarted %s', (_when, afterMs) => {
+    it('goes on all the same, and both have new credentials', async () => {
+      const [a, b] = [new PeerConnection({ host: slowHost(30) }), new PeerConnection()]
+      trickle(a, b)
+      const channel = a.createDataChannel('x')
+      const received = new Promise<string>((resolve) => {
+        b.ondatachannel = ({ channel: remote }) => {
+          remote.onmessage = ({ data }) => resolve(String(data))
+        }
+      })
+      channel.onopen = () => channel.send('hello')
+      const states: string[] = []
+      b.connectionStateChange.subscribe((state) => states.push(state))
+      const ufrags = () => [a, b].map((one) => one.localDescription!.sdp.match(/ice-ufrag:(\S+)/)![1])
+      await negotiate(a, b)
+      const before = ufrags()
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      a.restartIce()
+      await negotiate(a, b)
+      for (const [i, ufrag] of ufrags().entries()) expect(ufrag).not.toBe(before[i])
+      expect(await received).toBe('hello')
+      expect(states).not.toContain('failed')
+      await Promise.all([a.close(), b.close()])
+    })
+  })
+
   it('says why it cannot connect', async () => {
     const config = { iceTransportPolicy: 'relay', ice: { patienceMs: 300 } } as const
     const [a, b] = [new PeerConnection(config), new PeerConnection(config)]

@@ -19,9 +19,6 @@ export interface CallOptions {
   readonly media: MediaStream
 }
 
-/** How long a connection has to have failed before ICE begins anew. */
-const failedForMs = 3000
-
 export class Call {
   readonly connection: RTCPeerConnection
   readonly #handlers: CallHandlers
@@ -47,19 +44,12 @@ export class Call {
     connection.ondatachannel = ({ channel }) => this.#adopt(channel)
     connection.onconnectionstatechange = () => {
       handlers.stateChanged(connection.connectionState)
-      if (connection.connectionState === 'failed' && options.isCaller) this.#restartLater()
+      if (connection.connectionState === 'failed' && options.isCaller) connection.restartIce()
     }
     if (options.isCaller) {
       this.#adopt(connection.createDataChannel('chat'))
       this.#addMedia()
     }
-  }
-
-  /** A connection without a pair counts as failed, also while candidates are still to come: these are waited for. */
-  #restartLater(): void {
-    setTimeout(() => {
-      if (this.connection.connectionState === 'failed') this.connection.restartIce()
-    }, failedForMs)
   }
 
   /** Rejects if what was sent does not fit; what comes after is taken all the same. */
