@@ -47,7 +47,7 @@ export class LiveGeneration {
       failed: (pair, failure, detail, now) => this.failPair(pair, failure, detail, now),
     })
     this.selection = new Selection(session, generation, {
-      sendNomination: (pair, value) => this.#nominations.push({ pair, value }),
+      sendNomination: (pair, value) => this.#queueNomination(pair, value),
       discard: (pair) => this.#discard(pair),
     })
     this.consent = new Consent(session, generation, {
@@ -75,7 +75,6 @@ export class LiveGeneration {
     if (this.generation.hasNewPairs) this.#prune(now)
     this.selection.update(now)
     this.consent.update(now)
-    if (this.generation.isCompleted) this.generation.wasCompleted = true
     this.#judge(now)
   }
 
@@ -100,6 +99,19 @@ export class LiveGeneration {
   get hasNominations(): boolean {
     while (this.#nominations[0]?.pair.isNominating === false) this.#nominations.shift()
     return this.#nominations.length > 0
+  }
+
+  /** In place of one for the same component that has not been sent yet. */
+  #queueNomination(pair: CandidatePair, value: number): void {
+    const { stream, component } = pair
+    const at = this.#nominations.findIndex(
+      (other) => other.pair.stream === stream && other.pair.component === component,
+    )
+    if (at >= 0) {
+      const [outbid] = this.#nominations.splice(at, 1)
+      if (outbid!.pair !== pair) outbid!.pair.isNominating = false
+    }
+    this.#nominations.push({ pair, value })
   }
 
   /** Repeats the check of a valid pair with USE-CANDIDATE (RFC 8445 §8.1.1). */

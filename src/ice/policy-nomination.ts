@@ -1,6 +1,7 @@
 /** When to nominate, and when to move to another pair. */
 
 import { type Instant, later } from '../core/time.ts'
+import type { RelayProtocol } from './candidate.ts'
 import type { CandidatePair } from './candidate-pair.ts'
 import { minimumRtoMs } from './check.ts'
 import { minimumPacingMs } from './pacer.ts'
@@ -37,6 +38,7 @@ export function defaultNominate(
 /** Until when it is open whether `pair` wins; undefined if it cannot. */
 function canWinUntil(pair: CandidatePair, best: CandidatePair, view: PolicyView): Instant | undefined {
   if (pair.isValid || pair.state === 'failed' || isImplausible(pair, view)) return undefined
+  if (isAlike(pair, best)) return undefined
   // It waits for another one of its foundation, which is no better off than we know.
   if (pair.state === 'frozen') return undefined
   const roundTripMs = best.rttMs ?? minimumRtoMs
@@ -47,6 +49,25 @@ function canWinUntil(pair: CandidatePair, best: CandidatePair, view: PolicyView)
   }
   // A path that is as fast answers at the same moment: it has a chance to be first.
   return later(pair.check.sentAt, roundTripMs + minimumPacingMs)
+}
+
+/** Through as many relays, reached alike: priorities tell such pairs apart, and neither is worth waiting for. */
+function isAlike(pair: CandidatePair, best: CandidatePair): boolean {
+  return (
+    best.isRelayed &&
+    countRelays(pair) === countRelays(best) &&
+    pair.networkCost === best.networkCost &&
+    relayProtocolOf(pair) === relayProtocolOf(best)
+  )
+}
+
+function countRelays({ local, remote }: CandidatePair): number {
+  return Number(local.type === 'relay') + Number(remote.type === 'relay')
+}
+
+/** Of the peer's relay it is not known. */
+function relayProtocolOf({ local }: CandidatePair): RelayProtocol {
+  return local.relayProtocol ?? 'udp'
 }
 
 /**

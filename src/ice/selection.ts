@@ -130,8 +130,9 @@ export class Selection {
       return
     const view = this.view(component, now)
     const current = view.pairs.filter((pair) => pair.isNominating)
-    // A nomination on its way is waited for, unless its path has died and another one lives.
+    // A nomination on its way is waited for, unless its path has died and another one lives, or a better one can outbid it.
     if (current.length > 0) {
+      if (view.canRenominate) this.#considerOutbidding(current, view)
       if (!component.isSilent || current.some((pair) => this.#isAlive(pair, now))) return
       const other = view.pairs.find((pair) => !pair.isNominating && this.#isAlive(pair, now))
       if (other !== undefined) this.#nominate(other)
@@ -141,6 +142,13 @@ export class Selection {
     if (choice === undefined) return
     if ('waitUntil' in choice) this.#wait(choice.waitUntil, now)
     else this.#nominate(choice)
+  }
+
+  #considerOutbidding(current: readonly CandidatePair[], view: PolicyView): void {
+    const { policy } = this.#session.options
+    const choice = policy.nominate(view)
+    if (choice === undefined || 'waitUntil' in choice || choice.isNominating) return
+    if (current.every((pair) => policy.shouldSwitch(pair, choice, view))) this.#nominate(choice)
   }
 
   /**
