@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 
 /** Tests with processes, sockets and other programs: they come after those in simulated time, which fail faster. (A first group of order 0 is what vitest takes for "no order".) */
 const real = [
-  ...['cli', 'interop', 'net', 'package', 'peer', 'server', 'signaling'].map(
+  ...['bench', 'cli', 'interop', 'net', 'package', 'peer', 'server', 'signaling'].map(
     (folder) => `test/${folder}/**/*.test.ts`,
   ),
   'test/examples.test.ts',

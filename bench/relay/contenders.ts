@@ -1,11 +1,20 @@
 /** Who is measured: each starts afresh for every sample. */
 
-import { type PinnedServer, startCoturn, startRival, startTurnpikeServer } from '../support/servers.ts'
+import {
+  type PinnedServer,
+  startBare,
+  startCoturn,
+  startRival,
+  startTurnpikeServer,
+} from '../support/servers.ts'
 import { serverCore } from './measure.ts'
+import type { Load } from './scenarios.ts'
 
 export interface Contender {
   readonly name: string
   readonly color: string
+  /** What is different of its load. */
+  readonly load?: Partial<Load>
   readonly start: () => Promise<PinnedServer>
 }
 
@@ -20,6 +29,14 @@ export const contenders: readonly Contender[] = [
   { name: dgram, color: '#0891b2', start: () => startTurnpike('dgram', 1) },
   { name: rival, color: '#a16207', start: () => startRival(serverCore) },
 ]
+
+/** The floor of every server on node:dgram, for scale: what is left of a packet when it has nothing of TURN. */
+export const bare: Contender = {
+  name: 'node:dgram alone',
+  color: '#64748b',
+  load: { isBare: true },
+  start: () => startBare(serverCore),
+}
 
 export function startTurnpike(
   io: 'mmsg' | 'dgram',

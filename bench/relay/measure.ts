@@ -16,6 +16,8 @@ export interface Sample {
   readonly p50: number
   readonly p99: number
   readonly setUpsPerSecond: number
+  /** Of those that came first; 0 where nobody did. */
+  readonly firstSetUpsPerSecond: number
   /** Resident memory that the allocations have cost, per allocation. */
   readonly bytesPerAllocation: number
   /** Of the two busiest threads' processor time, what the busier one has used. */
@@ -50,14 +52,16 @@ export async function measureDirect(load: Load): Promise<Pick<Result, 'p50' | 'p
 export async function loadServer(server: PinnedServer, load: Load, onBegin = () => {}): Promise<Sample> {
   const before = server.residentBytes()
   let setUpSeconds = 0
+  let firstSeconds = 0
   let memory = 0
   let cpuBefore = 0
   let threadsBefore: ReadonlyMap<string, number> = new Map()
   let cpu = 0
   let threads: readonly number[] = []
   const result = await generate(server.address.port, load, {
-    ready: (seconds) => {
+    ready: (seconds, firstOnes) => {
       setUpSeconds = seconds
+      firstSeconds = firstOnes
       memory = server.residentBytes()
     },
     begin: () => {
@@ -78,6 +82,7 @@ export async function loadServer(server: PinnedServer, load: Load, onBegin = () 
     p50: result.p50,
     p99: result.p99,
     setUpsPerSecond: load.flows / setUpSeconds,
+    firstSetUpsPerSecond: load.firstSetUps === undefined ? 0 : load.firstSetUps / firstSeconds,
     bytesPerAllocation: (memory - before) / load.flows,
     busierShare: threads[0]! / (threads[0]! + threads[1]!),
   }
@@ -91,7 +96,7 @@ function busiest(after: ReadonlyMap<string, number>, before: ReadonlyMap<string,
 async function generate(
   port: number,
   load: Load,
-  on: { ready(setUpSeconds: number): void; begin(): void; end(): void },
+  on: { ready(setUpSeconds: number, firstSeconds: number): void; begin(): void; end(): void },
 ): Promise<Result> {
   const script = new URL('generator.ts', import.meta.url).pathname
   const quiet = '--disable-warning=ExperimentalWarning'
@@ -103,7 +108,7 @@ async function generate(
   let result: Result | undefined
   for await (const line of createInterface(child.stdout!)) {
     const { event, ...fields } = JSON.parse(line)
-    if (event === 'set-up') on.ready(fields.seconds)
+    if (event === 'set-up') on.ready(fields.seconds, fields.firstSeconds)
     else if (event === 'begin') {
       on.begin()
       child.stdin!.write('\n')

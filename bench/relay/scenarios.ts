@@ -12,8 +12,12 @@ export interface Load {
   readonly window?: number
   /** Ends earlier, when so many packets have arrived. */
   readonly packets?: number
+  /** So many others have set up before, and gone. */
+  readonly firstSetUps?: number
   /** From clients to the peer without a server. */
   readonly isDirect?: boolean
+  /** The server is no TURN server, but `bare.ts`. */
+  readonly isBare?: boolean
 }
 
 export interface Scenario {
@@ -43,7 +47,15 @@ export const throughput: readonly Scenario[] = [
 
 export const manyAllocations: Scenario = {
   name: '5,000 allocations, 40,000 packets/s',
-  load: { flows: 5000, payload: 172, direction: 'both', burst: 1, seconds: 1.5, rate: 40_000 },
+  load: {
+    flows: 5000,
+    payload: 172,
+    direction: 'both',
+    burst: 1,
+    seconds: 1.5,
+    rate: 40_000,
+    firstSetUps: 2000,
+  },
   atLeast: 1.3,
 }
 
@@ -52,15 +64,26 @@ export const latency: Scenario = {
   load: { flows: 50, payload: 172, direction: 'both', burst: 1, seconds: 1.5, rate: 10_000 },
 }
 
-/** 500 flows are enough that the kernel's hash gives each of two workers its half. */
-export const twoWorkers: Load = {
-  flows: 500,
-  payload: 172,
-  direction: 'both',
-  burst: 1,
-  seconds,
-  rate: 0,
-}
+/**
+ * Each worker with the same load, by itself and beside another one: 500 flows are enough that the kernel's hash gives each of two
+ * its half. `full`: as many packets as come back, with as many under way for each worker, which keeps the one core that there
+ * is for both busy all the time.
+ */
+export const loadsOfWorkers: readonly {
+  readonly name: string
+  readonly loadOf: (workers: number) => Load
+}[] = [
+  {
+    name: '40,000 packets/s',
+    loadOf: (workers) => ({ ...workersLoad, flows: 250 * workers, rate: 40_000 * workers }),
+  },
+  {
+    name: 'full',
+    loadOf: (workers) => ({ ...workersLoad, flows: 250 * workers, rate: 0, window: 1024 * workers }),
+  },
+]
+
+const workersLoad = { payload: 172, direction: 'both', burst: 1, seconds: 1.5 } as const
 
 export const garbage: Load = {
   flows: 200,

@@ -3,7 +3,7 @@
 import { randomBytes } from 'node:crypto'
 import { type Datagram, datagramOf, type SocketId, socketId } from '../../src/core/sans-io.ts'
 import { instant } from '../../src/core/time.ts'
-import { TransportAddress } from '../../src/core/transport-address.ts'
+import { type AddressWords, TransportAddress } from '../../src/core/transport-address.ts'
 import type { Attribute } from '../../src/stun/attributes.ts'
 import { longTermKey } from '../../src/stun/credentials.ts'
 import { encodeMessage } from '../../src/stun/encode.ts'
@@ -73,7 +73,7 @@ export class BenchedEngine {
   }
 
   /** Whether the client has an allocation: the look-up that every packet of a client begins with. */
-  has(client: TransportAddress): boolean {
+  has(client: AddressWords): boolean {
     return this.#server.hasAllocation(socket, client)
   }
 

@@ -34,6 +34,8 @@ export interface FlowOptions {
   readonly payload: number
   /** Without a server: clients and peer send to each other. What is measured then is this machine. */
   readonly isDirect?: boolean
+  /** Through a forwarder that is not a TURN server: a client asks for a socket with the six bytes of the peer's address. */
+  readonly isBare?: boolean
 }
 
 export interface TrafficOptions {
@@ -101,6 +103,7 @@ export class Flows {
       for (const flow of this.#flows) flow.relayed = flow.address.withPort(this.#client.local.port)
       return 0
     }
+    if (this.#options.isBare === true) return this.#setUpBare()
     const start = performance.now()
     let next = 0
     let done = 0
@@ -168,12 +171,30 @@ export class Flows {
     return (performance.now() - start) / 1000
   }
 
+  /** One flow after the other. */
+  #setUpBare(): number {
+    const start = performance.now()
+    const { port } = this.#peer.local
+    const ask = Uint8Array.of(127, 0, 0, 1, port >> 8, port & 255)
+    for (const flow of this.#flows) {
+      this.#client.sendOne(ask, this.#options.server, flow.address)
+      while (flow.relayed === undefined && performance.now() - start < 10_000) {
+        this.#client.receive((_source, at) => {
+          const [high = 0, low = 0] = this.#arena.bytes.subarray(at)
+          flow.relayed = this.#options.server.withPort((high << 8) | low)
+        })
+      }
+      if (flow.relayed === undefined) throw new Error('no answer of the forwarder')
+    }
+    return (performance.now() - start) / 1000
+  }
+
   run(options: TrafficOptions): TrafficResult {
     const { direction, burst, seconds, rate, packets = Number.POSITIVE_INFINITY } = options
     const window = options.window ?? 1024
-    const { payload, isDirect = false } = this.#options
+    const { payload, isDirect = false, isBare = false } = this.#options
     const server = isDirect ? this.#peer.local : this.#options.server
-    const headerBytes = isDirect ? 0 : 4
+    const headerBytes = isDirect || isBare ? 0 : 4
     const up = direction !== 'down' ? this.#client.prepare(batch, headerBytes + payload) : undefined
     const down = direction !== 'up' ? this.#peer.prepare(batch, payload) : undefined
     const latencies = new Float64Array(1 << 20)
@@ -221,7 +242,7 @@ export class Flows {
           const at = out.payload(i)
           let offset = at
           if (isUp) {
-            if (!isDirect) {
+            if (headerBytes > 0) {
               bytes[offset++] = channel >> 8
               bytes[offset++] = channel & 255
               bytes[offset++] = payload >> 8
@@ -248,7 +269,7 @@ export class Flows {
 
   /** Refresh with lifetime 0 for every flow, unanswered. */
   release(): void {
-    if (this.#options.isDirect === true) return
+    if (this.#options.isDirect === true || this.#options.isBare === true) return
     for (const flow of this.#flows) {
       const bytes = encodeMessage(
         {

@@ -14,14 +14,17 @@ section, not the absolute numbers, and nothing across sections.
 
 /** Puts `body` under \`## title\`, in place of what stood there; a new title goes to the end. */
 export function writeSection(title: string, body: string): void {
-  const text = existsSync(file) ? readFileSync(file, 'utf8') : introduction
+  writeFileSync(file, withSection(existsSync(file) ? readFileSync(file, 'utf8') : introduction, title, body))
+}
+
+/** The text with that section in it, everything else as it was. */
+export function withSection(text: string, title: string, body: string): string {
   const [head, ...sections] = text.split(/^(?=## )/m)
   const section = `## ${title}\n\n${body.trim()}\n`
   const at = sections.findIndex((other) => other.startsWith(`## ${title}\n`))
   if (at < 0) sections.push(section)
   else sections[at] = section
-  const parts = [head!, ...sections].map((part) => `${part.trim()}\n`)
-  writeFileSync(file, parts.join('\n'))
+  return [head!, ...sections].map((part) => `${part.trim()}\n`).join('\n')
 }
 
 /** What the figures were taken on: processor, cores, memory, kernel-independent. */

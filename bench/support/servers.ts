@@ -75,6 +75,16 @@ export async function startRival(core: number | string): Promise<PinnedServer> {
   return pinned('npm turn-server', child, port, () => {})
 }
 
+/** A forwarder on node:dgram that knows nothing of TURN. */
+export async function startBare(core: number | string): Promise<PinnedServer> {
+  const port = await freePort()
+  const child = spawn('taskset', ['-c', `${core}`, process.execPath, 'bench/relay/bare.ts', `${port}`], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
+  await waitFor(child, /"event":"listening"/)
+  return pinned('bare dgram', child, port, () => {})
+}
+
 /** A child process of one server, as the benchmarks see it. */
 export function pinned(name: string, child: ChildProcess, port: number, cleanUp: () => void): PinnedServer {
   const pid = child.pid!

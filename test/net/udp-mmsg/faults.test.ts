@@ -2,9 +2,12 @@
 
 import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { socketId } from '../../../src/core/sans-io.ts'
+import { TransportAddress } from '../../../src/core/transport-address.ts'
 import { nodeClock } from '../../../src/net/node-host.ts'
 import { errno } from '../../../src/net/udp-mmsg/abi.ts'
 import type { Libc } from '../../../src/net/udp-mmsg/libc.ts'
+import { MmsgDriver } from '../../../src/net/udp-mmsg/mmsg-driver.ts'
 import { MmsgThread } from '../../../src/net/udp-mmsg/mmsg-thread.ts'
 import { libcFor } from '../../support/libc.ts'
 
@@ -118,6 +121,54 @@ describe.skipIf(typeof libc === 'string')('the mmsg thread', () => {
     const before = descriptors()
     open(broken(() => ({})))
     expect(descriptors()).toBe(before)
+  })
+})
+
+describe.skipIf(typeof libc === 'string')('the mmsg driver', () => {
+  it.each([
+    ['EAGAIN', errno.EAGAIN],
+    ['ENOBUFS', errno.ENOBUFS],
+  ] as const)('drops and counts what the system has no room for (%s), and sends on', (reason, code) => {
+    let isFull = false
+    const library = broken((failing, real) => ({
+      ...withoutRing(failing),
+      sendmsg: ((...args: Parameters<Libc['sendmsg']>) =>
+        isFull ? failing(code)() : real.sendmsg(...args)) as never,
+      sendmmsg: ((...args: Parameters<Libc['sendmmsg']>) =>
+        isFull ? failing(code)() : real.sendmmsg(...args)) as never,
+    }))
+    const options = { reusePort: false, receiveBufferBytes: 65_536, sendBufferBytes: 65_536 }
+    const driver = MmsgDriver.open(library, nodeClock, options)
+    if (typeof driver === 'string') throw new Error(driver)
+    const told: [string, number][] = []
+    let local: TransportAddress | undefined
+    driver.handlers = {
+      bound: (_socket, address) => {
+        local = address
+      },
+      bindFailed: (_socket, why) => {
+        throw new Error(why)
+      },
+      datagram: () => {},
+      icmp: () => {},
+      sendFailed: (why, packets) => told.push([why, packets]),
+    }
+    const socket = socketId(0)
+    driver.bind(socket, TransportAddress.of('127.0.0.1', 0))
+    driver.run(0)
+    isFull = true
+    // Two of one length are a segmented message, and the third is another.
+    for (const length of [100, 100, 50]) driver.transmit(socket, local!, new Uint8Array(length))
+    driver.transmit(socket, TransportAddress.of('127.0.0.1', 9), new Uint8Array(10))
+    driver.run(0)
+    expect(told).toEqual([[reason, 4]])
+    expect(driver.counters.sent).toBe(0)
+    isFull = false
+    driver.transmit(socket, local!, new Uint8Array(10))
+    driver.run(0)
+    expect(driver.counters.sent).toBe(1)
+    expect(told).toHaveLength(1)
+    driver.stop()
   })
 })
 
