@@ -4,7 +4,8 @@ import { openIce } from '../../src/net/ice/transport.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
 import { report, type Sample } from './sample.ts'
 
-const host = new NodeHost()
+/** Two machines: the agents of one share a pacer. */
+const hosts = { a: new NodeHost(), b: new NodeHost() }
 const interfaces = { loopback: true, allow: [] }
 
 await report(async (): Promise<Sample> => {
@@ -14,7 +15,7 @@ await report(async (): Promise<Sample> => {
   const { promise: gathered, resolve: gather } = Promise.withResolvers<void>()
   const open = (name: 'a' | 'b') =>
     openIce(
-      host,
+      hosts[name],
       { role: name === 'a' ? 'controlling' : 'controlled', interfaces, mdns: 'off' },
       {
         onEvent: (event) => {

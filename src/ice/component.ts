@@ -22,10 +22,8 @@ export class Component {
   lostAt: Instant | undefined
   /** The peer has been silent for longer than it should. */
   isSilent = false
-  /** When the peer was last asked for its consent. */
+  /** When the peer was last asked for its consent, and nothing has been concluded from its silence since. */
   askedAt: Instant | undefined
-  /** How often that has been repeated. */
-  repeats = 0
   /** When valid pairs that are not in use are probed next; undefined while there are none, or no use for them. */
   nextProbeAt: Instant | undefined
   /** When the next consent check or keepalive is due; undefined while there is no pair to keep. */

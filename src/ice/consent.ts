@@ -23,11 +23,10 @@ export interface ConsentActions {
 const minimumIntervalMs = 4000
 
 /**
- * Deviation: RFC 7675 §5.1 has nothing repeated within 4 s. While a consent check is not answered, and before the peer
- * counts as silent, it is asked again: a path that loses a fifth of all packets is not dead, and worth staying with. If the
- * peer is heard meanwhile, it is asked less and less often.
+ * How long a consent check may go without an answer until the other pairs of the component are probed, so that there is
+ * somewhere to go when the peer counts as silent. It is not repeated itself (RFC 7675 §5.1).
  */
-const repeatAfterMs = 500
+const suspectAfterMs = 500
 
 export class Consent {
   readonly #session: Session
@@ -98,7 +97,7 @@ export class Consent {
     if (silentAt !== undefined && silentAt <= now) {
       component.isSilent = true
       this.#actions.probe(component)
-    } else this.#suspect(pair, component, now)
+    } else this.#suspect(component, now)
     if (component.nextProbeAt !== undefined && component.nextProbeAt <= now) {
       component.nextProbeAt = undefined
       this.#actions.probe(component)
@@ -106,7 +105,6 @@ export class Consent {
     if (component.nextConsentAt !== undefined && component.nextConsentAt <= now) {
       component.nextConsentAt = later(now, this.#intervalMs())
       component.askedAt = now
-      component.repeats = 0
       this.#ask(pair, now)
       if (component.isSilent) this.#actions.probe(component)
     }
@@ -120,13 +118,11 @@ export class Consent {
     )
   }
 
-  #suspect(pair: CandidatePair, component: Component, now: Instant): void {
+  #suspect(component: Component, now: Instant): void {
     const suspectAt = this.#suspectAt(component)
     if (suspectAt === undefined || suspectAt > now) return
-    component.askedAt = now
-    component.repeats++
-    this.#actions.sendConsent(pair, now)
-    if (!this.#isHeard(component)) this.#actions.probe(component)
+    component.askedAt = undefined
+    this.#actions.probe(component)
   }
 
   #ask(pair: CandidatePair, now: Instant): void {
@@ -151,16 +147,12 @@ export class Consent {
     return later(this.#heardAt(component), disconnectedMs)
   }
 
-  /** When a consent check that was not answered is repeated; undefined if it was. */
+  /** When other pairs are probed, because a consent check has not been answered; undefined if it was, or the peer is heard. */
   #suspectAt(component: Component): Instant | undefined {
     const { sending, askedAt } = component
     if (sending === undefined || askedAt === undefined || this.#session.options.lite) return undefined
-    const silentAt = this.#silentAt(component)
-    if (silentAt === undefined || (sending.answeredAt ?? askedAt) >= askedAt) return undefined
-    const waitMs = Math.max(repeatAfterMs, 2 * (sending.rttMs ?? 0))
-    // Of a peer that is heard, only its answer may have been lost.
-    const at = later(askedAt, this.#isHeard(component) ? waitMs * 2 ** component.repeats : waitMs)
-    return at < silentAt ? at : undefined
+    if ((sending.answeredAt ?? askedAt) >= askedAt || this.#isHeard(component)) return undefined
+    return later(askedAt, Math.max(suspectAfterMs, 2 * (sending.rttMs ?? 0)))
   }
 
   /** The peer has been heard since it was asked. */

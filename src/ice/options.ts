@@ -20,7 +20,7 @@ export interface IceAgentOptions {
   /** Ours of the first generation; drawn at random unless given. */
   readonly credentials?: IceCredentials
   readonly policy?: IcePolicy
-  /** Shared by all agents of a process, so that together they keep to 5 ms (RFC 8445 §14.2). */
+  /** Shared by all agents of a host, so that together they keep to 5 ms (RFC 8445 §14.2); the transport sees to that. */
   readonly pacer?: Pacer
   /** The Ta that we propose; the larger one of both sides counts, and a side that proposes none means 50. */
   readonly pacingMs?: number

@@ -41,6 +41,19 @@ describe('consent checks', () => {
     expect(new Set(sent.map((request) => decoded(request).transactionId.join())).size).toBe(sent.length)
   })
 
+  it('are not repeated where nothing comes back, nor sent sooner', () => {
+    const net = new IceHarness().connected()
+    net.lose = (packet) => packet.from === 'b'
+    net.run(29_000)
+    const times = net.sent(net.a, 'consent').map(({ at }) => at)
+    expect(net.sent(net.a, 'retransmission')).toEqual([])
+    expect(times.length).toBeGreaterThanOrEqual(4)
+    for (let i = 1; i < times.length; i++) {
+      expect(times[i]! - times[i - 1]!).toBeGreaterThanOrEqual(4000)
+      expect(times[i]! - times[i - 1]!).toBeLessThanOrEqual(6000)
+    }
+  })
+
   it('repeat the nomination if we control, so that the peer follows to a new address of ours', () => {
     const controlling = SoloIce.connected()
     controlling.elapse(6000)

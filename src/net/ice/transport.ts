@@ -24,6 +24,7 @@ import { Alarm } from './alarm.ts'
 import type { IceBase, IceBases, Lane } from './base.ts'
 import { Gathering, type GatheringState } from './gathering.ts'
 import { HostNames } from './host-names.ts'
+import { pacerOf } from './host-pacer.ts'
 import type { IceTransportOptions } from './options.ts'
 import { RelayedAddress } from './relayed-address.ts'
 import type { ConnectionListener } from './tcp-bases.ts'
@@ -107,6 +108,7 @@ class Transport implements IceTransport, IceBases {
       options.mdns === 'hide' ? describeByName((address) => this.#names.nameOf(address)) : undefined
     this.#agent = new IceAgent(
       {
+        pacer: pacerOf(host),
         ...options,
         ...(describe && { describe }),
         gatherFilter: (candidate) =>
