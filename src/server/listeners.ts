@@ -44,14 +44,14 @@ export async function openListeners(
  */
 export async function probeListeners(listen: readonly ListenAddress[], host: Host): Promise<void> {
   for (const { transport, address, isOptional } of listen) {
-    const reason = await probe(transport === 'udp' ? address : address.withPort(0), host)
+    const reason = await probeUdp(transport === 'udp' ? address : address.withPort(0), host)
     if (reason === undefined || (isOptional && isMissing(reason))) continue
     throw listenFailed(transport, address, reason)
   }
 }
 
 /** The system's reason against a UDP socket there; undefined when there is none. */
-function probe(address: TransportAddress, host: Host): Promise<string | undefined> {
+export function probeUdp(address: TransportAddress, host: Host): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = host.bindUdp(
       { address },

@@ -12,6 +12,7 @@ import { alternatesOf } from './alternate-config.ts'
 import { type SelfTestResult, testAlternates } from './alternate-self-test.ts'
 import { readCertificates } from './certificates.ts'
 import { checkConfig, type ListenAddress, relayAddresses, type ServeConfig } from './config.ts'
+import { probeUdp } from './listeners.ts'
 import { openFilesAllowed, openFilesNeeded } from './open-files.ts'
 import { probeRelayAddress } from './relay-probe.ts'
 import { isLoopback, isWildcard } from './wildcard.ts'
@@ -98,7 +99,7 @@ async function listenFinding(
   host: Host,
 ): Promise<DeploymentFinding> {
   const where = `${transport}://${address}`
-  const reason = await (transport === 'udp' ? tryUdp(address, host) : tryTcp(address, host))
+  const reason = await (transport === 'udp' ? probeUdp(address, host) : tryTcp(address, host))
   if (reason === undefined) return finding('listen', where, true, 'is free, and can be opened', null)
   if (reason === 'EADDRINUSE' && (await answers(transport, reachable(address), host))) {
     return finding('listen', where, true, served, null)
@@ -116,23 +117,6 @@ function reachable(address: TransportAddress): TransportAddress {
 }
 
 /** The system's reason, or undefined. */
-function tryUdp(address: TransportAddress, host: Host): Promise<string | undefined> {
-  return new Promise((resolve) => {
-    const socket = host.bindUdp(
-      { address },
-      {
-        bound: () => {
-          socket.close()
-          resolve(undefined)
-        },
-        failed: resolve,
-        datagram: () => {},
-        sendFailed: () => {},
-      },
-    )
-  })
-}
-
 function tryTcp(address: TransportAddress, host: Host): Promise<string | undefined> {
   return new Promise((resolve) => {
     const listener = host.listenTcp(

@@ -170,17 +170,16 @@ describe('turnpike serve', () => {
 })
 
 describe('turnpike serve --dev', () => {
+  const startDev = () => {
+    const flags = ['--dev', '--listen', 'udp://127.0.0.1:0', '--signaling', 'http://127.0.0.1:0']
+    const child = startCli(['serve', ...flags])
+    children.push(child)
+    return child
+  }
+
   it('serves loopback with a random user, and shows the JSON to paste and what to try next', async () => {
     const peer = await startEchoPeer()
-    const child = startCli([
-      'serve',
-      '--dev',
-      '--listen',
-      'udp://127.0.0.1:0',
-      '--signaling',
-      'http://127.0.0.1:0',
-    ])
-    children.push(child)
+    const child = startDev()
     const [line] = await child.waitFor(/^\{"event":"listening".*\}$/m)
     const [json] = await child.waitFor(/\{ "iceServers"[\s\S]*?\}\] \}/)
     const { iceServers } = JSON.parse(json)
@@ -206,21 +205,8 @@ describe('turnpike serve --dev', () => {
   })
 
   it('has another password every time', async () => {
-    const passwords = new Set<string>()
-    for (let i = 0; i < 2; i++) {
-      const child = startCli([
-        'serve',
-        '--dev',
-        '--listen',
-        'udp://127.0.0.1:0',
-        '--signaling',
-        'http://127.0.0.1:0',
-      ])
-      children.push(child)
-      passwords.add((await child.waitFor(/"credential": "(.*)"/))[1]!)
-      await child.waitFor(/"event":"listening"/)
-      await child.stop()
-    }
-    expect(passwords.size).toBe(2)
+    const started = [startDev(), startDev()]
+    const found = await Promise.all(started.map((child) => child.waitFor(/"credential": "(.*)"/)))
+    expect(new Set(found.map(([, password]) => password)).size).toBe(2)
   })
 })

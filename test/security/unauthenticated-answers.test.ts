@@ -178,6 +178,19 @@ describe('no answer is given', () => {
 })
 
 describe('the number of answers', () => {
+  /** A client whose address has had more than its answers. */
+  const flooded = () => {
+    const harness = new TurnHarness({ unauthenticatedRate: 10 })
+    const address = TransportAddress.parse('203.0.113.50:40000')
+    const client = harness.client('alice', 'wonder', address)
+    client.nonce = client.challenge()
+    for (let port = 1; port <= 1000; port++) {
+      const bytes = plain('request', 'Allocate')
+      harness.handle({ socket: listener, source: address.withPort(port), bytes })
+    }
+    return { harness, client }
+  }
+
   it('to one address is limited, whatever the ports and methods; then there is silence', () => {
     const harness = new TurnHarness({ unauthenticatedRate: 10 })
     let answers = 0
@@ -211,34 +224,14 @@ describe('the number of answers', () => {
   })
 
   it('is none of the affair of who has credentials: in a flood from the same address all are served', () => {
-    const harness = new TurnHarness({ unauthenticatedRate: 10 })
-    const address = TransportAddress.parse('203.0.113.50:40000')
-    const client = harness.client('alice', 'wonder', address)
-    client.nonce = client.challenge()
-    for (let port = 1; port <= 1000; port++) {
-      harness.handle({
-        socket: listener,
-        source: address.withPort(port),
-        bytes: plain('request', 'Allocate'),
-      })
-    }
+    const { client } = flooded()
     expect(client.exchange(plain('request', 'Binding'))).toBeUndefined()
     client.allocate()
     for (let i = 0; i < 100; i++) expect(client.permit(peerA).class).toBe('success')
   })
 
   it('spares who shows by a nonce that answers reach it: 438 and 401 come through the flood', () => {
-    const harness = new TurnHarness({ unauthenticatedRate: 10 })
-    const address = TransportAddress.parse('203.0.113.50:40000')
-    const client = harness.client('alice', 'wonder', address)
-    client.nonce = client.challenge()
-    for (let port = 1; port <= 1000; port++) {
-      harness.handle({
-        socket: listener,
-        source: address.withPort(port),
-        bytes: plain('request', 'Allocate'),
-      })
-    }
+    const { harness, client } = flooded()
     const wrong = client.encode('Allocate', [['REQUESTED-TRANSPORT', 17]], { key: text('wrong') })
     expect(codeOf(client.exchange(wrong))).toBe(401)
     harness.takeOutputs()
