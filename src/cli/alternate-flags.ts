@@ -2,13 +2,15 @@
 
 import { type Command, InvalidArgumentError } from 'commander'
 import type { TransportAddress } from '../core/transport-address.ts'
-import type { AdvertisedAddress, AlternateConfig } from '../server/alternate-config.ts'
+import type { AdvertisedAddress, AlternateConfig, PartnerName } from '../server/alternate-config.ts'
 import { integerBetween, parseRelayAddress, repeatable } from './parse-options.ts'
 
 export interface AlternateFlags {
   readonly alternateAddress?: readonly TransportAddress[]
   readonly alternatePort?: number
   readonly advertise?: readonly AdvertisedAddress[]
+  readonly partner?: readonly PartnerName[]
+  readonly partnerKey?: string
 }
 
 export function addAlternateFlags(command: Command): void {
@@ -28,6 +30,12 @@ export function addAlternateFlags(command: Command): void {
       'what an address of behavior discovery is outside of a 1:1 NAT; repeatable',
       repeatable(parseAdvertised),
     )
+    .option(
+      '--partner <host:port>',
+      'another machine with turnpike that has the second address, and this one as its partner; one for each family',
+      repeatable(parsePartner),
+    )
+    .option('--partner-key <file>', 'the key that both partners know each other by; read again on SIGHUP')
 }
 
 export function alternateConfigOf(flags: AlternateFlags): AlternateConfig {
@@ -35,7 +43,22 @@ export function alternateConfigOf(flags: AlternateFlags): AlternateConfig {
     alternateAddresses: flags.alternateAddress ?? [],
     alternatePort: flags.alternatePort,
     advertised: flags.advertise ?? [],
+    partners: flags.partner ?? [],
+    partnerKeyFile: flags.partnerKey,
   }
+}
+
+/** `192.0.2.2:3478`, `[2001:db8::2]:3478` or `stun2.example.org:3478`. */
+function parsePartner(text: string): PartnerName {
+  const match = /^(?:\[([^[\]]+)\]|([^:[\]/]+)):(\d{1,5})$/.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port < 1 || port > 65_535) {
+    throw new InvalidArgumentError(
+      `${JSON.stringify(text)} is not a host with a port, such as 192.0.2.2:3478, [2001:db8::2]:3478 or stun2.example.org:3478`,
+    )
+  }
+  return { host, port }
 }
 
 function parseAdvertised(text: string): AdvertisedAddress {

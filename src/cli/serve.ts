@@ -233,7 +233,7 @@ function listeningEvent(server: RunningServer, ports: PortRange, site: Site | un
 
 /** Resolves when SIGTERM or SIGINT has come and everything is closed. A second signal ends the process at once. */
 function closedBySignal(server: RunningServer): Promise<void> {
-  const reload = () => server.reloadCertificates()
+  const reload = () => server.reload()
   return new Promise((resolve) => {
     const close = () => {
       for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, close)

@@ -14,6 +14,12 @@ export interface AdvertisedAddress {
   readonly outside: TransportAddress
 }
 
+/** `--partner HOST:PORT`. */
+export interface PartnerName {
+  readonly host: string
+  readonly port: number
+}
+
 interface Listening {
   readonly transport: ClientTransport
   readonly address: TransportAddress
@@ -25,12 +31,18 @@ export interface AlternateConfig {
   /** The second UDP port; the one after the first unless given. */
   readonly alternatePort: number | undefined
   readonly advertised: readonly AdvertisedAddress[]
+  /** Other machines that have the second address, for one family each. */
+  readonly partners: readonly PartnerName[]
+  /** What the partners know each other by. */
+  readonly partnerKeyFile: string | undefined
 }
 
 export const defaultAlternateConfig: AlternateConfig = {
   alternateAddresses: [],
   alternatePort: undefined,
   advertised: [],
+  partners: [],
+  partnerKeyFile: undefined,
 }
 
 /**
@@ -45,18 +57,34 @@ export function alternatesOf(
   if (new Set(families).size < families.length) {
     throw invalid('--alternate-address is given twice for one family: there is one second address of each')
   }
-  if (families.length === 0 && config.alternatePort !== undefined) {
-    throw invalid('--alternate-port needs an --alternate-address')
+  checkPartners(config)
+  const hasPartner = config.partners.length > 0
+  if (families.length === 0 && !hasPartner && config.alternatePort !== undefined) {
+    throw invalid('--alternate-port needs an --alternate-address, or a --partner')
   }
   const groups = config.alternateAddresses.flatMap((second) => groupsOf(second, config, listen))
-  const known = groups.flatMap(({ bound }) => bound)
+  const partnered = hasPartner
+    ? (['IPv4', 'IPv6'] as const).map((family) => firstListener(listen, 'udp', family))
+    : []
+  const known = [...groups.flatMap(({ bound }) => bound), ...partnered.filter((one) => one !== undefined)]
   for (const { inside, outside } of config.advertised) {
     if (known.some((address) => address.ip === inside.ip)) continue
     throw invalid(
-      `--advertise ${inside.ip}=${outside.ip}: ${inside.ip} is neither an --alternate-address nor the --listen address that goes with one`,
+      `--advertise ${inside.ip}=${outside.ip}: ${inside.ip} is neither an --alternate-address nor the --listen address that goes with one or with a --partner`,
     )
   }
   return groups
+}
+
+function checkPartners({ partners, partnerKeyFile }: AlternateConfig): void {
+  if (partners.length > 0 && partnerKeyFile === undefined) {
+    throw invalid(
+      '--partner needs a --partner-key FILE, or anybody could have packets sent from here: "openssl rand -hex 32" makes a key for both machines',
+    )
+  }
+  if (partners.length === 0 && partnerKeyFile !== undefined) {
+    throw invalid('--partner-key needs a --partner host:port')
+  }
 }
 
 function groupsOf(
@@ -65,11 +93,8 @@ function groupsOf(
   listen: readonly Listening[],
 ): AlternateAddresses[] {
   const firsts = (['udp', 'tcp', 'tls'] as const).flatMap((transport) => {
-    const found = listen.find(
-      ({ transport: other, address }) =>
-        other === transport && address.family === second.family && !isWildcard(address) && address.port > 0,
-    )
-    return found === undefined ? [] : [found]
+    const address = firstListener(listen, transport, second.family)
+    return address === undefined ? [] : [{ transport, address }]
   })
   const udp = firsts.find(({ transport }) => transport === 'udp')
   if (udp === undefined) {
@@ -87,21 +112,33 @@ function groupsOf(
   })
 }
 
-function secondPort(chosen: number | undefined, first: TransportAddress): number {
+/** The first listener of that kind at an address by name, with a port: what the four addresses start from. */
+export function firstListener(
+  listen: readonly Listening[],
+  transport: ClientTransport,
+  family: TransportAddress['family'],
+): TransportAddress | undefined {
+  return listen.find(
+    ({ transport: other, address }) =>
+      other === transport && address.family === family && !isWildcard(address) && address.port > 0,
+  )?.address
+}
+
+export function secondPort(chosen: number | undefined, first: TransportAddress): number {
   const port = chosen ?? first.port + 1
   if (port === first.port) throw invalid(`--alternate-port ${port} is the first port itself: choose another`)
   if (port > 65_535) throw invalid(`no port comes after ${first.port}: choose one with --alternate-port`)
   return port
 }
 
-function outsideOf(inside: TransportAddress, { advertised }: AlternateConfig): TransportAddress {
+export function outsideOf(inside: TransportAddress, { advertised }: AlternateConfig): TransportAddress {
   const found = advertised.find((pair) => pair.inside.ip === inside.ip)
   return found === undefined ? inside : found.outside.withPort(inside.port)
 }
 
 /** The listeners that the alternates need besides those that are configured. */
 export function alternateListeners(
-  alternates: readonly AlternateAddresses[],
+  alternates: readonly Pick<AlternateAddresses, 'transport' | 'bound'>[],
   listen: readonly Listening[],
 ): (Listening & { readonly isOptional: false })[] {
   return alternates.flatMap(({ transport, bound }) =>

@@ -5,6 +5,7 @@ import type { Random } from '../core/random.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { AlternateAddresses } from '../turn/behavior-discovery.ts'
 import { limitsOf } from '../turn/options.ts'
+import type { PartnerOptions } from '../turn/partner/options.ts'
 import { PeerPolicy } from '../turn/peer-policy.ts'
 import type { RelayAddress } from '../turn/relay-address.ts'
 import { TurnServer } from '../turn/server.ts'
@@ -18,6 +19,7 @@ export interface Surroundings {
   readonly ownAddresses: readonly TransportAddress[]
   readonly relays: readonly RelayAddress[]
   readonly alternates: readonly AlternateAddresses[]
+  readonly partners: readonly PartnerOptions[]
   /** 32 random bytes, so that any shard accepts any shard's nonces. */
   readonly nonceKey: Uint8Array
   /** Limits that all shards keep together; undefined where there is one shard. */
@@ -49,6 +51,7 @@ export function createEngine(config: ServeConfig, around: Surroundings, host: En
       canSetDontFragment: host.canSetDontFragment,
       allowLegacyChannels: config.allowLegacyChannels,
       alternateAddresses: around.alternates,
+      partners: around.partners,
       mobility: config.mobility,
       tcpRelay: config.tcpRelay,
       alternates: config.alternateServers,

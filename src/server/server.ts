@@ -20,6 +20,9 @@ import { createEngine } from './engine.ts'
 import { type OpenListener, openListeners, probeListeners } from './listeners.ts'
 import type { Log } from './log.ts'
 import { mainDriver } from './main-driver.ts'
+import { resolvePartners } from './partner-addresses.ts'
+import { reloadPartnerKeys } from './partner-key.ts'
+import { PartnerLinks } from './partner-links.ts'
 import { QuotaLedger } from './quota-ledger.ts'
 import { probeRelayAddress, probeTcpRelay } from './relay-probe.ts'
 import { Shard, type ShardDesk } from './shard.ts'
@@ -50,8 +53,10 @@ export interface RunningServer {
    * From now on there are no new allocations (508); those that there are go on. Resolves when the last has ended.
    */
   drain(): Promise<void>
-  /** Looks at the certificates' files now, rather than in a few seconds. */
-  reloadCertificates(): void
+  /** The machines that have the second address of NAT behavior discovery, and whether they are there. */
+  readonly partners: PartnerLinks['states']
+  /** Looks at the certificates' files now, rather than in a few seconds, and at that of the partners' key. */
+  reload(): void
   /** Ends every allocation and closes every socket, at once; resolves when no thread is left. */
   close(): Promise<void>
 }
@@ -68,17 +73,21 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
   await Promise.all(relays.map(({ address }) => probeRelayAddress(address, host)))
   if (given.tcpRelay) await Promise.all(relays.map(({ address }) => probeTcpRelay(address, host)))
   const alternates = await usableAlternates(given, host, log)
-  const config = { ...given, listen: [...given.listen, ...alternateListeners(alternates, given.listen)] }
+  const partners = await resolvePartners(given, host, log)
+  const pairs = partners.map(({ bound }) => ({ transport: 'udp' as const, bound }))
+  const added = alternateListeners([...alternates, ...pairs], given.listen)
+  const config = { ...given, listen: [...given.listen, ...added] }
   const ownAddresses = [
     ...config.listen.flatMap(({ address }) => concreteAddresses(address, interfaces)),
     ...alternates.flatMap(({ advertised }) => advertised),
+    ...partners.flatMap(({ addresses }) => addresses),
   ]
   checkAlternates(config, ownAddresses)
   const isThreaded = hasThreads(config, host)
   const shared = isThreaded
     ? newSharedState(config, relays.length, config.relayPorts, host.random)
     : undefined
-  const around = { ownAddresses, relays, alternates, nonceKey: host.random.bytes(32), shared }
+  const around = { ownAddresses, relays, alternates, partners, nonceKey: host.random.bytes(32), shared }
   const ledger = new QuotaLedger(config, shared?.rates)
   const exchange = new TransferExchange(ledger, {
     relays,
@@ -101,9 +110,20 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
     (handlers) => udp.create(handlers),
     (owner) => new StreamSide(engine, host, streamsOptionsOf(config, config.allowLegacyChannels), owner),
     shardLog(log),
-    mainDesk(ledger, exchange, () => shard),
+    mainDesk(
+      ledger,
+      exchange,
+      () => shard,
+      (input) => links.handle(input),
+    ),
   )
+  const links = new PartnerLinks(partners, host, log, (order) => {
+    if (threads === undefined) shard.partnerOrder(order)
+    else threads.partnerOrder(order)
+  })
+  threads?.onPartnerInput((input) => links.handle(input))
   const close = async () => {
+    links.close()
     shard.close()
     await udp.stop()
     await threads?.close()
@@ -119,6 +139,7 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
     if (config.noAuth) log.warn('no authentication: everybody who reaches this server may relay through it')
     for (const { certificate } of certificates) log.info('certificate loaded', describe(certificate))
     const apply = (fresh: readonly TlsCertificate[]) => shard.setCertificates(fresh)
+    links.start()
     const watch = new CertificateWatch(config.tlsCertificates, certificates, apply, clock, log)
     const allocations = async () => [...shard.allocations(), ...((await threads?.allocations()) ?? [])]
     return {
@@ -135,7 +156,13 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
         const count = () => engine.counters.allocations + (threads?.counters().allocations ?? 0)
         return drained(clock, count, allocations)
       },
-      reloadCertificates: () => watch.check(),
+      get partners() {
+        return links.states
+      },
+      reload: () => {
+        watch.check()
+        reloadPartnerKeys(config, links, log)
+      },
       close: () => {
         watch.close()
         return close()
@@ -148,7 +175,12 @@ export async function startServer(given: ServeConfig, host: Host, log: Log): Pro
 }
 
 /** For the shard in the main thread: it is told at once. */
-function mainDesk(ledger: QuotaLedger, exchange: TransferExchange, shard: () => Shard): ShardDesk {
+function mainDesk(
+  ledger: QuotaLedger,
+  exchange: TransferExchange,
+  shard: () => Shard,
+  partner: ShardDesk['partner'],
+): ShardDesk {
   const quota = ledger.join()
   exchange.join(mainEngine, {
     quota,
@@ -160,6 +192,7 @@ function mainDesk(ledger: QuotaLedger, exchange: TransferExchange, shard: () => 
       shard().quotaDecided(claim, userId, count, ledger.claim(quota, userId, count)),
     giveBack: (userId, count) => ledger.giveBack(quota, userId, count),
     fetch: (id, owner, key) => exchange.fetch(mainEngine, id, owner, key),
+    partner,
   }
 }
 

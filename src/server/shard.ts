@@ -9,6 +9,7 @@ import { packetOf } from '../net/route-packet.ts'
 import type { UdpDriver, UdpDriverHandlers } from '../net/udp-driver.ts'
 import type { AllocationRecord } from '../turn/allocation.ts'
 import type { EndReason, Notice, ServerOutput } from '../turn/outputs.ts'
+import type { PartnerRequest } from '../turn/partner/datagram.ts'
 import type { QuotaDecision } from '../turn/quota-claims.ts'
 import type { TurnServer } from '../turn/server.ts'
 import { isStreamSocket } from '../turn/socket-numbers.ts'
@@ -39,7 +40,23 @@ export interface ShardDesk {
   giveBack(userId: string, count: number): void
   /** Does that engine have it? `Shard.fetched` is to be told, now or later. */
   fetch(id: number, owner: number, key: TransferKey): void
+  /** Of the link to a partner: see partner-links.ts. */
+  partner(output: PartnerInput): void
 }
+
+/** What an engine has for the link to a partner. */
+export type PartnerInput = Extract<ServerOutput, { type: 'partner-datagram' | 'partner-forward' }>
+
+/** What the link to a partner has for an engine. */
+export type PartnerOrder =
+  | { readonly type: 'send'; readonly link: number; readonly lane: number; readonly bytes: Uint8Array }
+  | { readonly type: 'answer'; readonly link: number; readonly request: PartnerRequest }
+  | {
+      readonly type: 'partner'
+      readonly link: number
+      readonly addresses: readonly TransportAddress[] | undefined
+    }
+  | { readonly type: 'keys'; readonly keys: readonly Uint8Array[] }
 
 export interface Listener {
   readonly local: TransportAddress
@@ -146,6 +163,28 @@ export class Shard {
   /** The answer to what the desk was asked to fetch. */
   fetched(id: number, answer: FetchAnswer): void {
     this.#engine.fetched(id, answer, this.#clock.now())
+    this.#drain()
+  }
+
+  /** Does what the link to a partner asks for. */
+  partnerOrder(order: PartnerOrder): void {
+    const engine = this.#engine
+    switch (order.type) {
+      case 'send':
+        engine.sendToPartner(order.link, order.lane, order.bytes)
+        break
+      case 'answer':
+        engine.answerForPartner(order.link, order.request, this.#clock.now())
+        break
+      case 'partner':
+        engine.setPartner(order.link, order.addresses)
+        break
+      case 'keys':
+        engine.setPartnerKeys(order.keys)
+        break
+      default:
+        unreachable(order)
+    }
     this.#drain()
   }
 
@@ -258,6 +297,10 @@ export class Shard {
         return
       case 'return-quota':
         this.#desk?.giveBack(output.userId, output.count)
+        return
+      case 'partner-datagram':
+      case 'partner-forward':
+        this.#desk?.partner(output)
         return
       case 'fetch':
         this.#desk?.fetch(output.id, output.owner, output.key)

@@ -1,10 +1,12 @@
 /**
  * The alternate addresses of NAT behavior discovery (RFC 5780 §6): two IP addresses with two ports each, and which of
- * the four a socket has. Changing the address or the port is flipping a bit of its place among them.
+ * the four a socket has. Changing the address or the port is flipping a bit of its place among them. The second address
+ * may be a partner's, on another machine: then only two of the four have sockets here.
  */
 
 import type { SocketId } from '../core/sans-io.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
+import type { PartnerOptions } from './partner/options.ts'
 import type { ClientTransport } from './socket-numbers.ts'
 
 export interface AlternateAddresses {
@@ -26,35 +28,42 @@ export interface Place {
   readonly advertised: readonly TransportAddress[]
   /** The listening sockets at the four. For streams these are not what answers are sent from. */
   readonly sockets: readonly SocketId[]
+  /** Which partner has the second address; undefined: it is ours as well. */
+  readonly partner: number | undefined
 }
 
 interface Group extends AlternateAddresses {
+  /** Of a partner's group the first two only, while the partner is not there. */
+  advertised: readonly TransportAddress[]
   readonly sockets: SocketId[]
+  readonly partner: number | undefined
 }
 
 export class BehaviorDiscovery {
   readonly #groups: readonly Group[]
-  readonly #places = new Map<SocketId, Place>()
+  readonly #places = new Map<SocketId, { group: Group; index: number }>()
 
-  constructor(alternates: readonly AlternateAddresses[]) {
-    this.#groups = alternates.map((group) => ({ ...group, sockets: [] }))
+  constructor(alternates: readonly AlternateAddresses[], partners: readonly PartnerOptions[] = []) {
+    this.#groups = [
+      ...partners.map(({ bound, addresses }, partner) => {
+        return { transport: 'udp' as const, bound, advertised: addresses, sockets: [], partner }
+      }),
+      ...alternates.map((group) => ({ ...group, sockets: [], partner: undefined })),
+    ]
   }
 
   /** A listening socket of that transport, UDP or not. */
   listening(socket: SocketId, local: TransportAddress, transport: ClientTransport): void {
     const found = this.#find(local, transport)
     if (found === undefined) return
-    const { group, index } = found
-    group.sockets[index] = socket
-    this.#places.set(socket, { index, advertised: group.advertised, sockets: group.sockets })
+    found.group.sockets[found.index] = socket
+    this.#places.set(socket, found)
   }
 
   /** A client has connected to one of the addresses. */
   streamOpened(socket: SocketId, local: TransportAddress, transport: ClientTransport): void {
     const found = this.#find(local, transport)
-    if (found === undefined) return
-    const { group, index } = found
-    this.#places.set(socket, { index, advertised: group.advertised, sockets: group.sockets })
+    if (found !== undefined) this.#places.set(socket, found)
   }
 
   streamClosed(socket: SocketId): void {
@@ -63,9 +72,33 @@ export class BehaviorDiscovery {
 
   /** The socket's place, once all four are there; undefined for a socket that has no alternates. */
   placeOf(socket: SocketId): Place | undefined {
-    const place = this.#places.get(socket)
-    const isWhole = place?.advertised.every((_, index) => place.sockets[index] !== undefined)
-    return isWhole === true ? place : undefined
+    const found = this.#places.get(socket)
+    if (found === undefined) return undefined
+    const { group, index } = found
+    const { advertised, sockets, partner } = group
+    const isOpen = group.bound.every((_, at) => sockets[at] !== undefined)
+    return isOpen && advertised.length === 4 ? { index, advertised, sockets, partner } : undefined
+  }
+
+  /** The partner is there, with these two addresses, or not any more. */
+  setPartner(partner: number, addresses: readonly TransportAddress[] | undefined): void {
+    const group = this.#groupOf(partner)
+    if (group !== undefined) group.advertised = [...group.advertised.slice(0, 2), ...(addresses ?? [])]
+  }
+
+  /** Which partner the socket's datagrams of a link are of, and which of its two ports it has. */
+  partnerPlace(socket: SocketId): { readonly partner: number; readonly index: number } | undefined {
+    const { group, index = 0 } = this.#places.get(socket) ?? {}
+    return group?.partner === undefined ? undefined : { partner: group.partner, index }
+  }
+
+  /** What our first or second port of that pair is served by. */
+  partnerSocket(partner: number, index: number): SocketId | undefined {
+    return this.#groupOf(partner)?.sockets[index]
+  }
+
+  #groupOf(partner: number): Group | undefined {
+    return this.#groups.find((group) => group.partner === partner)
   }
 
   #find(local: TransportAddress, transport: ClientTransport): { group: Group; index: number } | undefined {

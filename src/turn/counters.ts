@@ -4,6 +4,10 @@ export class ServerCounters {
   allocations = 0
   allocationsCreated = 0
   bindingResponses = 0
+  /** Binding requests that the partner was to answer (RFC 5780). */
+  requestsForwarded = 0
+  /** Binding responses to clients of the partner's; they are in `bindingResponses` too. */
+  partnerAnswers = 0
   successResponses = 0
   errorResponses = 0
   challenges = 0
@@ -25,6 +29,8 @@ export class ServerCounters {
     'bad-message': 0,
     'bad-fingerprint': 0,
     'bad-source': 0,
+    /** From the partner's address, and not signed with the key. */
+    'bad-partner': 0,
     'unexpected-message': 0,
     'no-allocation': 0,
     'no-permission': 0,

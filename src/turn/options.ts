@@ -6,6 +6,7 @@ import type { TokenKey } from './access-token.ts'
 import type { AlternateServer } from './alternate-server.ts'
 import type { AlternateAddresses } from './behavior-discovery.ts'
 import type { CredentialStore } from './credentials.ts'
+import type { PartnerOptions } from './partner/options.ts'
 import type { PeerPolicy } from './peer-policy.ts'
 import type { PortRange, RelayAddress } from './relay-address.ts'
 import type { SharedState } from './shared-state.ts'
@@ -91,6 +92,8 @@ export interface TurnServerOptions extends Partial<ServerLimits> {
   readonly alternates?: readonly AlternateServer[]
   /** Where NAT behavior discovery (RFC 5780) is answered; nowhere unless given. */
   readonly alternateAddresses?: readonly AlternateAddresses[]
+  /** Where the second address is another machine's; links by their place here. */
+  readonly partners?: readonly PartnerOptions[]
   /** Let clients take allocations along to another address (RFC 8016). Nothing without authentication. */
   readonly mobility?: boolean
   /** Accept channel numbers up to 0x7fff, as RFC 5766 clients bind them. */

@@ -4,6 +4,7 @@ import type { SocketId } from '../core/sans-io.ts'
 import type { TransportAddress } from '../core/transport-address.ts'
 import type { AllocationRecord } from './allocation.ts'
 import type { AuthenticationFailure } from './authentication.ts'
+import type { PartnerRequest } from './partner/datagram.ts'
 import type { ConnectionId } from './peer-connection.ts'
 import type { TransferKey } from './transfer-items.ts'
 
@@ -60,6 +61,15 @@ export type ServerOutput =
   | { readonly type: 'return-quota'; readonly userId: string; readonly count: number }
   /** Does that engine have it? Tell `fetched`. */
   | { readonly type: 'fetch'; readonly id: number; readonly owner: number; readonly key: TransferKey }
+  /** For the link of that number: what has come from the partner's port to our same one, signed with our key. */
+  | {
+      readonly type: 'partner-datagram'
+      readonly link: number
+      readonly lane: number
+      readonly bytes: Uint8Array
+    }
+  /** The partner of that link is to answer this. */
+  | { readonly type: 'partner-forward'; readonly link: number; readonly request: PartnerRequest }
   /** Who receives what is sent there has shown a wrong credential; told once a minute for each /32 or /64. */
   | {
       readonly type: 'authentication-failed'

@@ -75,6 +75,11 @@ export class PeerPolicy {
     return !isWithin(ip, this.#deny) && !isWithin(ip, special)
   }
 
+  /** Whether the address is refused by name, or is none of a single host. */
+  denies(ip: IpWords): boolean {
+    return isWithin(ip, never) || isWithin(ip, this.#deny)
+  }
+
   /** Whether an allowed range of the configuration, and not only the defaults, has the address. */
   names(ip: IpWords): boolean {
     return isWithin(ip, this.#allow)

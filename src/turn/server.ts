@@ -23,6 +23,8 @@ import { IcmpRelaying } from './icmp.ts'
 import { BindingMethod } from './methods/binding.ts'
 import type { TurnServerOptions } from './options.ts'
 import type { ServerOutput } from './outputs.ts'
+import type { PartnerRequest } from './partner/datagram.ts'
+import { Partners } from './partner/partners.ts'
 import type { ConnectionId } from './peer-connection.ts'
 import type { QuotaDecision } from './quota-claims.ts'
 import { Relaying } from './relaying.ts'
@@ -41,6 +43,7 @@ export class TurnServer implements Core<ServerOutput> {
   readonly #requests: Requests
   readonly #relaying: Relaying
   readonly #behavior: BehaviorDiscovery
+  readonly #partners: Partners
   readonly #binding: BindingMethod
   readonly #icmp: IcmpRelaying
   readonly #tcp: TcpRelaying
@@ -48,8 +51,10 @@ export class TurnServer implements Core<ServerOutput> {
 
   constructor(options: TurnServerOptions, random: Random) {
     this.#state = createState(options, this.#outputs, this.counters, random)
-    this.#behavior = new BehaviorDiscovery(options.alternateAddresses ?? [])
-    this.#binding = new BindingMethod(this.#state, this.#behavior)
+    const partners = options.partners ?? []
+    this.#behavior = new BehaviorDiscovery(options.alternateAddresses ?? [], partners)
+    this.#partners = new Partners(partners, this.#state, this.#behavior)
+    this.#binding = new BindingMethod(this.#state, this.#behavior, this.#partners)
     this.#requests = new Requests(this.#state, random)
     this.#relaying = new Relaying(this.#state, random)
     this.#icmp = new IcmpRelaying(this.#state, random)
@@ -107,6 +112,7 @@ export class TurnServer implements Core<ServerOutput> {
     const kind = packetKind(first)
     if (kind === 'channel-data') return this.#relaying.fromChannel(datagram, now)
     if (kind === 'stun') return this.#handleMessage(datagram, now)
+    if (this.#partners.takes(datagram, now)) return undefined
     // Interop: turnutils_uclient before 4.17 binds channels that RFC 7983 leaves to others.
     if (this.#isLegacyChannel(first)) return this.#relaying.fromChannel(datagram, now)
     return this.#drop('not-stun')
@@ -180,6 +186,26 @@ export class TurnServer implements Core<ServerOutput> {
     this.#state.transfers?.fetched(id, answer, now)
   }
 
+  /** The partner of that link is there, with its two addresses for clients; undefined: it is not. */
+  setPartner(link: number, addresses: readonly TransportAddress[] | undefined): void {
+    this.#behavior.setPartner(link, addresses)
+  }
+
+  setPartnerKeys(keys: readonly Uint8Array[]): void {
+    this.#partners.setKeys(keys)
+  }
+
+  /** Sends what is the link's, from the first or second of its ports. */
+  sendToPartner(link: number, lane: number, bytes: Uint8Array): void {
+    this.#partners.send(link, lane, bytes)
+  }
+
+  /** Answers a client of the partner's, under the limit of answers that its own requests have here. */
+  answerForPartner(link: number, request: PartnerRequest, now: Instant): void {
+    const admits = (socket: SocketId) => this.#requests.admits(socket, request.client, now)
+    this.#partners.answer(link, request, admits)
+  }
+
   /** What another engine asks for ('fetch') is handed over, if it is here: from now on it is that engine's. */
   give(key: TransferKey, engine: number, now: Instant): FetchAnswer {
     return this.#state.transfers?.give(key, engine, now)
@@ -237,7 +263,7 @@ export class TurnServer implements Core<ServerOutput> {
     switch (method) {
       case 'Binding':
         if (this.#requests.admits(datagram.socket, source, now)) {
-          this.#binding.handle(message, datagram.socket, TransportAddress.from(source))
+          this.#binding.handle(message, datagram.socket, TransportAddress.from(source), now)
         }
         return undefined
       case 'Allocate':

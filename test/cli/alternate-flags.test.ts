@@ -1,7 +1,7 @@
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { type AlternateFlags, addAlternateFlags, alternateConfigOf } from '../../src/cli/alternate-flags.ts'
-import type { AlternateConfig } from '../../src/server/alternate-config.ts'
+import { type AlternateConfig, defaultAlternateConfig } from '../../src/server/alternate-config.ts'
 import { checkConfig, defaultConfig } from '../../src/server/config.ts'
 
 function read(...args: string[]): AlternateConfig {
@@ -13,7 +13,7 @@ function read(...args: string[]): AlternateConfig {
 
 describe('the flags of behavior discovery', () => {
   it('are nothing unless they are given', () => {
-    expect(read()).toEqual({ alternateAddresses: [], alternatePort: undefined, advertised: [] })
+    expect(read()).toEqual(defaultAlternateConfig)
   })
 
   it('take an address of each family, a port, and what is outside of what', () => {
@@ -37,6 +37,19 @@ describe('the flags of behavior discovery', () => {
   })
 
   it.each([
+    ['192.0.2.2:3478', '192.0.2.2', 3478],
+    ['[2001:db8::2]:3478', '2001:db8::2', 3478],
+    ['stun2.example.org:4000', 'stun2.example.org', 4000],
+  ])('take a partner as %s', (text, host, port) => {
+    const config = read('--partner', text, '--partner-key', 'key')
+    expect(config).toMatchObject({ partners: [{ host, port }], partnerKeyFile: 'key' })
+  })
+
+  it.each([
+    ['--partner', '192.0.2.2', /is not a host with a port, such as 192\.0\.2\.2:3478/],
+    ['--partner', '192.0.2.2:0', /is not a host with a port/],
+    ['--partner', '2001:db8::2:3478', /is not a host with a port/],
+    ['--partner', 'udp://192.0.2.2:3478', /is not a host with a port/],
     ['--alternate-address', '0.0.0.0', /is a wildcard/],
     ['--alternate-address', '10.0.0.2:3478', /did you mean 10\.0\.0\.2/],
     ['--alternate-address', 'turn.example.org', /is not an IP address/],

@@ -38,6 +38,19 @@ describe('with a server that has RFC 5780', () => {
   })
 })
 
+describe('with two servers of one address each that are partners', () => {
+  it.each(kinds)('$name is told by its name', async (kind) => {
+    const { nat } = await check({ seed, kind, server: 'partners' })
+    expect(nat?.mapping).toMatchObject({ value: kind.mapping, reason: null, vantage: 'rfc5780' })
+    expect(nat?.filtering).toMatchObject({ value: kind.filtering, reason: null })
+  })
+
+  it.each(kinds)('$name is told by its name with 20 % loss', async (kind) => {
+    const { nat } = await check({ seed, kind, server: 'partners', loss: 0.2 })
+    expect(nat?.mapping.value).toBe(kind.mapping)
+  })
+})
+
 describe('with other servers', () => {
   const inconclusive: readonly ServerKind[] = [
     'ignores-change-request',

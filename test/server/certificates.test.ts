@@ -130,10 +130,10 @@ describe('a server over TLS', () => {
       // A certificate that has been replaced before its key.
       const third = folder.make('third.example')
       writeFileSync(first.certificateFile, third.certificate)
-      server.reloadCertificates()
+      server.reload()
       expect(await subjectFor()).toBe('CN=first.example')
       writeFileSync(first.keyFile, third.key)
-      server.reloadCertificates()
+      server.reload()
       expect(await subjectFor()).toBe('CN=third.example')
       expect(await subjectFor('second.example')).toBe('CN=second.example')
       expect(lines.all.filter(({ level }) => level === 'warn')).toMatchObject([

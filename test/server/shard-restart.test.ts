@@ -52,7 +52,8 @@ describe.skipIf(process.platform !== 'linux').each(drivers)('Four shards over %s
     const memory = shared.relayPorts
     const ledger = new QuotaLedger(config, shared.rates)
     const exchange = new TransferExchange(ledger, { relays, range: config.relayPorts, memory })
-    const around = { ownAddresses: [], relays, alternates: [], nonceKey: nodeRandom.bytes(32), shared }
+    const nonceKey = nodeRandom.bytes(32)
+    const around = { ownAddresses: [], relays, alternates: [], partners: [], nonceKey, shared }
     shards = await ThreadShards.start(config, around, new NodeHost(), log, ledger, exchange)
     const { address } = shards.listeners[0]!
     const taken = () => Atomics.load(memory[0]!.taken, 0)

@@ -14,6 +14,7 @@ import type { NatPlace, NatPlaceOptions, Place } from '../../src/sim/places.ts'
 import { encodeMessage } from '../../src/stun/encode.ts'
 import { decodeMessage } from '../../src/stun/message.ts'
 import { parseServerUri } from '../../src/stun/uri.ts'
+import { keyFile, partnerKeys, startPartner } from './partner-world.ts'
 
 const dependencies: readonly Dependency[] = [
   'endpoint-independent',
@@ -39,6 +40,7 @@ export const kinds: readonly Kind[] = [...nats, open, firewall]
 
 export type ServerKind =
   | 'rfc5780'
+  | 'partners'
   | 'ignores-change-request'
   | 'dead-alternate'
   | 'one-address'
@@ -118,6 +120,15 @@ export async function startServers(internet: Internet, kind: ServerKind): Promis
       const a2 = first.addInterface(internet).addresses[0]!
       const host = kind === 'rfc5780' ? first : ignoringChanges(first)
       await serve(internet, host, [a1], { alternateAddresses: [a2.withPort(0)] })
+      return { stun: [a1], turn: undefined }
+    }
+    case 'partners': {
+      const second = internet.host()
+      const key = keyFile(partnerKeys.first)
+      await startPartner(internet, first, second.address(3478), key.path)
+      await startPartner(internet, second, a1, key.path)
+      key.remove()
+      await internet.runAsync({ for: 3000 })
       return { stun: [a1], turn: undefined }
     }
     case 'dead-alternate': {

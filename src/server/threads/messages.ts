@@ -9,6 +9,7 @@ import type { Surroundings } from '../engine.ts'
 import type { IoChoice, IoReport } from '../io-config.ts'
 import type { OpenListener } from '../listeners.ts'
 import type { LogFields, LogLevel } from '../log.ts'
+import type { PartnerInput, PartnerOrder } from '../shard.ts'
 
 /** What a thread is started with; packed (see transfer.ts). */
 export interface ThreadData {
@@ -39,6 +40,7 @@ export type FromThread =
   | { readonly type: 'claim-quota'; readonly claim: number; readonly userId: string; readonly count: number }
   | { readonly type: 'return-quota'; readonly userId: string; readonly count: number }
   | { readonly type: 'fetch'; readonly id: number; readonly owner: number; readonly key: TransferKey }
+  | { readonly type: 'for-partner'; readonly input: PartnerInput }
   | { readonly type: 'reseated'; readonly question: number }
   | { readonly type: 'given'; readonly question: number; readonly answer: FetchAnswer }
   | {
@@ -70,6 +72,7 @@ export type ToThread =
     }
   | { readonly type: 'fetched'; readonly id: number; readonly answer: FetchAnswer }
   | { readonly type: 'list-allocations'; readonly question: number }
+  | { readonly type: 'partner-order'; readonly order: PartnerOrder }
   | { readonly type: 'reseat'; readonly question: number }
   | { readonly type: 'retire' }
   | { readonly type: 'close' }

@@ -16,6 +16,7 @@ import type { IoReport } from '../io-config.ts'
 import type { OpenListener } from '../listeners.ts'
 import type { Log } from '../log.ts'
 import type { QuotaLedger, QuotaMember } from '../quota-ledger.ts'
+import type { PartnerInput, PartnerOrder } from '../shard.ts'
 import type { ExchangeMember, TransferExchange } from '../transfer-exchange.ts'
 import type { ListenerSeats, Seated } from './listener-seats.ts'
 import type { FromThread, ThreadData, ToThread } from './messages.ts'
@@ -52,6 +53,10 @@ export class ThreadShard implements ExchangeMember, Seated {
   readonly #questions = new Map<number, (answer: readonly AllocationRecord[]) => void>()
   /** Told of when the thread has died, and when it is back: see listener-seats.ts. */
   seats: ListenerSeats | undefined
+  /** Hears what the thread has for the link to a partner. */
+  partnerInput: (input: PartnerInput) => void = () => {}
+  /** What a thread that starts anew has to be told of partners, by what it is about. */
+  readonly #partnerState = new Map<string, PartnerOrder>()
   #nextQuestion = 0
 
   constructor(data: ThreadData, log: Log, ledger: QuotaLedger, exchange: TransferExchange) {
@@ -121,6 +126,16 @@ export class ThreadShard implements ExchangeMember, Seated {
     await ended
   }
 
+  get isReady(): boolean {
+    return this.#ready !== undefined
+  }
+
+  partnerOrder(order: PartnerOrder): void {
+    if (order.type === 'partner') this.#partnerState.set(`partner ${order.link}`, order)
+    if (order.type === 'keys') this.#partnerState.set('keys', order)
+    if (this.#ready !== undefined) this.#tell({ type: 'partner-order', order })
+  }
+
   retire(): void {
     this.#isRetired = true
     this.#tell({ type: 'retire' })
@@ -156,6 +171,7 @@ export class ThreadShard implements ExchangeMember, Seated {
       case 'ready':
         this.#ready = message
         if (this.#isRetired) this.#tell({ type: 'retire' })
+        for (const order of this.#partnerState.values()) this.#tell({ type: 'partner-order', order })
         started(message.listeners)
         return
       case 'claim-quota': {
@@ -175,6 +191,9 @@ export class ThreadShard implements ExchangeMember, Seated {
         return
       case 'allocations':
         this.#answered(message.question, message.allocations)
+        return
+      case 'for-partner':
+        this.partnerInput(message.input)
         return
       case 'reseated':
         this.#answered(message.question, [])

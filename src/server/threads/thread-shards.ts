@@ -11,6 +11,7 @@ import { type IoReport, workerCount } from '../io-config.ts'
 import type { OpenListener } from '../listeners.ts'
 import type { Log } from '../log.ts'
 import type { QuotaLedger } from '../quota-ledger.ts'
+import type { PartnerInput, PartnerOrder } from '../shard.ts'
 import type { TransferExchange } from '../transfer-exchange.ts'
 import { ListenerSeats } from './listener-seats.ts'
 import { ThreadShard } from './thread-shard.ts'
@@ -107,6 +108,18 @@ export class ThreadShards {
   async allocations(): Promise<AllocationRecord[]> {
     const lists = await Promise.all(this.#shards.map((shard) => shard.allocations()))
     return lists.flat()
+  }
+
+  /** Hears what any of them has for the link to a partner. */
+  onPartnerInput(handle: (input: PartnerInput) => void): void {
+    for (const shard of this.#shards) shard.partnerInput = handle
+  }
+
+  /** All have the same sockets: what leaves by one is for one of them, and what is to be known for all. */
+  partnerOrder(order: PartnerOrder): void {
+    const one = this.#shards.find(({ isReady }) => isReady)
+    if (order.type === 'send' || order.type === 'answer') one?.partnerOrder(order)
+    else for (const shard of this.#shards) shard.partnerOrder(order)
   }
 
   retire(): void {

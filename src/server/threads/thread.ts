@@ -42,6 +42,7 @@ async function serve({ clock, create, mmsg, report }: ChosenDriver): Promise<voi
     claim: (claim, userId, count) => tell({ type: 'claim-quota', claim, userId, count }),
     giveBack: (userId, count) => tell({ type: 'return-quota', userId, count }),
     fetch: (id, owner, key) => tell({ type: 'fetch', id, owner, key }),
+    partner: (input) => tell({ type: 'for-partner', input }),
   })
   const counters = new CounterWriter(data.counters, engine.counters)
   mmsg?.start(counterIntervalMs, () => counters.write())
@@ -73,6 +74,9 @@ function handle(message: ToThread, shard: Shard, close: () => void): void {
       return
     case 'list-allocations':
       tell({ type: 'allocations', question: message.question, allocations: shard.allocations() })
+      return
+    case 'partner-order':
+      shard.partnerOrder(message.order)
       return
     case 'reseat':
       shard.reseat().then(() => tell({ type: 'reseated', question: message.question }))

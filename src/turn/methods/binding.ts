@@ -5,14 +5,17 @@
  */
 
 import type { SocketId } from '../../core/sans-io.ts'
+import type { Instant } from '../../core/time.ts'
 import type { TransportAddress } from '../../core/transport-address.ts'
-import type { Attribute, AttributeName } from '../../stun/attributes.ts'
-import { headerBytes, type Message } from '../../stun/message.ts'
+import type { AttributeName } from '../../stun/attributes.ts'
+import type { Message } from '../../stun/message.ts'
 import { type BehaviorDiscovery, changeIpBit, changePortBit, type Place } from '../behavior-discovery.ts'
 import { type Outcome, reject, succeed } from '../outcome.ts'
+import type { Partners } from '../partner/partners.ts'
 import type { ServerState } from '../request.ts'
 import { isStreamSocket } from '../socket-numbers.ts'
 import { unknownAttributes } from '../understood-attributes.ts'
+import { discoveryAnswer } from './binding-answer.ts'
 
 /** From one connection there is no answering from elsewhere, nor to another port. */
 const understoodOnStreams: readonly AttributeName[] = ['PADDING']
@@ -21,34 +24,46 @@ const understoodOnUdp: readonly AttributeName[] = ['CHANGE-REQUEST', 'RESPONSE-P
 /** An outcome, and the socket and address that it goes out by. */
 interface Response {
   readonly outcome: Outcome
-  readonly socket: SocketId
+  /** Undefined: it is the partner's to answer, from this one of its ports. */
+  readonly socket: SocketId | undefined
+  readonly partnerPort?: number
   readonly destination: TransportAddress
 }
 
 export class BindingMethod {
   readonly #state: ServerState
   readonly #behavior: BehaviorDiscovery
+  readonly #partners: Partners
 
-  constructor(state: ServerState, behavior: BehaviorDiscovery) {
+  constructor(state: ServerState, behavior: BehaviorDiscovery, partners: Partners) {
     this.#state = state
     this.#behavior = behavior
+    this.#partners = partners
   }
 
-  handle(message: Message, socket: SocketId, client: TransportAddress): void {
+  handle(message: Message, socket: SocketId, client: TransportAddress, now: Instant): void {
     const { answers, counters, peers } = this.#state
-    const place = this.#behavior.placeOf(socket)
+    const place = this.#partners.placeFor(this.#behavior.placeOf(socket), client)
     const response =
       place === undefined
         ? { outcome: plain(message, client), socket, destination: client }
         : discovery(message, socket, client, place)
+    const { destination } = response
     // A port of our own that RESPONSE-PORT names would get an answer to nothing.
-    if (peers.isListening(response.destination)) {
+    if (peers.isListening(destination)) {
       counters.drops['bad-source']++
       return
     }
-    counters.bindingResponses++
     const transactionId = message.transactionId.slice()
-    const reply = { socket: response.socket, client: response.destination, method: 'Binding' } as const
+    if (response.socket === undefined && place?.partner !== undefined) {
+      const answerPort = response.partnerPort ?? 0
+      const paddedLength = paddedLengthOf(message)
+      const request = { client, destination, transactionId, askedPort: place.index, answerPort, paddedLength }
+      this.#partners.forward(place.partner, request, now)
+      return
+    }
+    counters.bindingResponses++
+    const reply = { socket: response.socket ?? socket, client: destination, method: 'Binding' } as const
     answers.answer({ ...reply, transactionId, key: undefined }, response.outcome)
   }
 }
@@ -76,28 +91,20 @@ function discovery(message: Message, socket: SocketId, client: TransportAddress,
     place.index ^
     (change?.changeIp === true ? changeIpBit : 0) ^
     (change?.changePort === true ? changePortBit : 0)
-  const origin = place.advertised[from]!
-  const other = place.advertised[place.index ^ changeIpBit ^ changePortBit]!
-  const attributes: Attribute[] = [
-    ['XOR-MAPPED-ADDRESS', client],
-    ['MAPPED-ADDRESS', client],
-    ['RESPONSE-ORIGIN', origin],
-    ['OTHER-ADDRESS', other],
-  ]
-  if (message.has('PADDING')) attributes.push(['PADDING', paddingFor(message, client, attributes.length)])
+  const outcome = discoveryAnswer({
+    ...{ client, paddedLength: paddedLengthOf(message) },
+    origin: place.advertised[from]!,
+    other: place.advertised[place.index ^ changeIpBit ^ changePortBit]!,
+  })
   return {
-    outcome: succeed(...attributes),
-    socket: isStream ? socket : place.sockets[from]!,
+    outcome,
+    socket: isStream ? socket : place.sockets[from],
+    partnerPort: from & changePortBit,
     destination: port === undefined ? client : client.withPort(port),
   }
 }
 
-/**
- * As much padding as makes the answer as long as the question. Deviation: RFC 5780 §6.1 would have it as long as the
- * interface's MTU; clients are asked for that themselves (§5), and this way nobody gets more than he has sent.
- */
-function paddingFor(message: Message, client: TransportAddress, addresses: number): Uint8Array {
-  const addressBytes = client.family === 'IPv4' ? 12 : 24
-  const room = message.bytes.length - headerBytes - addresses * addressBytes - 4
-  return new Uint8Array(Math.max(0, room & ~3))
+/** How long the answer may become for its padding; 0 where none is asked for. */
+function paddedLengthOf(message: Message): number {
+  return message.has('PADDING') ? message.bytes.length : 0
 }
