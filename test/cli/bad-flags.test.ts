@@ -230,6 +230,21 @@ const refusals: [string[], string[]][] = [
     ['--alternate-port', '"65536"'],
   ],
   [
+    ['--partner', '192.0.2.2'],
+    ['--partner', '"192.0.2.2"', 'such as 192.0.2.2:3478'],
+  ],
+  [
+    ['--partner', '127.0.0.2:3478', '--listen', 'udp://127.0.0.1:3478', '--user', 'a:b'],
+    ['--partner', '--partner-key FILE', 'openssl rand -hex 32'],
+  ],
+  [
+    [
+      ...['--partner', '127.0.0.2:3478', '--listen', 'udp://127.0.0.1:3478', '--user', 'a:b'],
+      ...['--partner-key', file('short-partner-key', 'short\n')],
+    ],
+    ['--partner-key', 'has 5 bytes', '32'],
+  ],
+  [
     ['--advertise', '10.0.0.1'],
     ['--advertise', '"10.0.0.1"', 'PRIVATE=PUBLIC'],
   ],
