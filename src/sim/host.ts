@@ -103,6 +103,11 @@ export class SimHost implements Host, Node {
     throw new RangeError(`${this.name} has no ${family ?? ''} address`)
   }
 
+  /** UDP sockets, TCP listeners and connections that nobody has closed: none, when all programs here have ended. */
+  get openSockets(): number {
+    return this.#udp.size + this.#members.length + this.#tcp.openSockets
+  }
+
   bindUdp(options: UdpBindOptions, handlers: UdpHandlers): UdpSocket {
     return new SimUdpSocket(
       {

@@ -13,6 +13,10 @@ export class SocketTable<Socket> {
   /** How many sockets a port has, by family. */
   readonly #users = new Map<number, number>()
 
+  get size(): number {
+    return this.#table.size
+  }
+
   /** The socket bound to the address, or to the wildcard address of its family. */
   find(address: AddressWords): Socket | undefined {
     return this.#table.get(0, address) ?? this.#table.get(0, wildcardOf(address))

@@ -48,11 +48,17 @@ export class TcpStack {
   readonly #listeners = new SocketTable<Listener>()
   /** By local address, then by remote address. */
   readonly #connections = new SocketTable<AddressTable<TcpConnection>>()
+  #connectionCount = 0
 
   constructor(world: World, random: SeededRandom, host: TcpHost) {
     this.#world = world
     this.#random = random
     this.#host = host
+  }
+
+  /** Listeners, and connections that are not over. */
+  get openSockets(): number {
+    return this.#listeners.size + this.#connectionCount
   }
 
   listen(options: TcpListenOptions, handlers: TcpListenHandlers): TcpListener {
@@ -186,6 +192,7 @@ export class TcpStack {
       this.#connections.add(local, table)
     }
     table.set(0, remote, connection)
+    this.#connectionCount++
   }
 
   /** One that was refused was never added, and another may have its addresses. */
@@ -194,6 +201,7 @@ export class TcpStack {
     const table = this.#connections.exact(local)
     if (table?.get(0, remote) !== connection) return
     table.delete(0, remote)
+    this.#connectionCount--
     if (table.size === 0) this.#connections.remove(local)
   }
 

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { Cell, hostBehind, type Kind } from '../support/ice-cell.ts'
-import { brokenInvariants, dataFaults } from '../support/ice-invariants.ts'
+import { brokenInvariants, dataFaults, standing } from '../support/ice-invariants.ts'
 
 /** Of those that the two sides and their servers send once both know of each other. */
 const packets = 12
@@ -32,7 +32,7 @@ describe.each(pairs)('%s and %s, relay: %s', (x, y, relay) => {
     })
     expect(sent).toBeGreaterThanOrEqual(packets)
     expect(cell.sides.map(({ state }) => state)).toEqual(['completed', 'completed'])
-    expect(brokenInvariants(cell)).toEqual([])
+    expect(await brokenInvariants(cell, standing)).toEqual([])
     expect(dataFaults(cell)).toEqual([])
     // One retransmission, and what follows it.
     expect(cell.times(1).both).toBeLessThanOrEqual(500 + 5 * 40)

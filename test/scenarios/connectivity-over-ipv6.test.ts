@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import { behaviourOf, Cell, hostBehind, type Kind, kinds } from '../support/ice-cell.ts'
-import { brokenInvariants, dataFaults, leftovers } from '../support/ice-invariants.ts'
+import { brokenInvariants } from '../support/ice-invariants.ts'
 
 const roundTripMs = 40
 const internet = { families: ['IPv4', 'IPv6'] } as const
@@ -16,12 +16,10 @@ describe('beside any two NATs for IPv4, IPv6 wins', () => {
     })
     expect(cell.winner).toBe('HH')
     expect(cell.a.selected?.local.address.family).toBe('IPv6')
-    expect(brokenInvariants(cell)).toEqual([])
+    expect(await brokenInvariants(cell)).toEqual([])
     const { first, nominated } = cell.times(roundTripMs)
     expect(first).toBeLessThanOrEqual(1 + 1 / roundTripMs)
     expect(nominated).toBeLessThanOrEqual(2 + 1 / roundTripMs)
-    expect(dataFaults(cell)).toEqual([])
-    expect(leftovers(cell)).toEqual([])
   })
 })
 
@@ -35,9 +33,7 @@ describe('with nothing but IPv6, behind firewalls of every filtering', () => {
     }
     const cell = await Cell.run({ internet, a: behind(x), b: behind(y) })
     expect(cell.winner).toBe('HH')
-    expect(brokenInvariants(cell)).toEqual([])
+    expect(await brokenInvariants(cell)).toEqual([])
     expect(cell.times(roundTripMs).nominated).toBeLessThanOrEqual(2 + 1 / roundTripMs)
-    expect(dataFaults(cell)).toEqual([])
-    expect(leftovers(cell)).toEqual([])
   })
 })

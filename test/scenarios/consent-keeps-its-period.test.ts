@@ -11,7 +11,7 @@ test.each([false, true])('for ten minutes, over a relay: %s', async (relay) => {
     forMs: 600_000,
   })
   for (const side of cell.sides) {
-    const seen = cell.checks.filter(
+    const seen = cell.wire.checks.filter(
       ({ from, isNew, at }) => from === side.host.name && isNew && at > cell.start + 10_000,
     )
     // Valid pairs that are not in use are probed now and then: the pair in use has the most checks by far.

@@ -63,7 +63,7 @@ describe.each([
     expect(relaysOf(a).sort()).toEqual([...relays].sort())
     expect([a.state, b.state]).toEqual(['completed', 'completed'])
     expect(a.winner).toMatch(/R/)
-    const cell = { world: w, a, b, sides: [a, b] as const }
+    const cell = { world: w, sides: [a, b] as const }
     expect(dataFaults(cell)).toEqual([])
     expect(leftovers(cell)).toEqual([])
   })

@@ -6,9 +6,9 @@
 import type { Dependency } from '../../src/sim/filter.ts'
 import type { SimHost } from '../../src/sim/host.ts'
 import type { Internet, InternetOptions } from '../../src/sim/internet.ts'
-import type { Packet } from '../../src/sim/packet.ts'
 import type { NatPlaceOptions } from '../../src/sim/places.ts'
-import { decodeMessage, type Message } from '../../src/stun/message.ts'
+import { WireRecord } from './ice-record.ts'
+import type { Session } from './ice-session.ts'
 import { connectGathered, type IceSide, IceWorld, type SideOptions } from './ice-world.ts'
 
 /** E, A and P: endpoint-independent, address-dependent, address-and-port-dependent (mapping, then filtering). */
@@ -43,43 +43,23 @@ export interface CellOptions {
   readonly forMs?: number
 }
 
-/** A check as it went by, whatever it was wrapped in. */
-export interface SeenCheck {
-  readonly at: number
-  readonly from: string
-  /** Where it went: both addresses of the packet, and its channel or peer if it goes through a relay. */
-  readonly path: string
-  readonly isNew: boolean
-  readonly isNomination: boolean
-}
-
-export class Cell {
+export class Cell implements Session {
   readonly world: IceWorld
   readonly a: IceSide
   readonly b: IceSide
-  readonly checks: SeenCheck[] = []
+  readonly wire: WireRecord
+  readonly options: CellOptions
   /** When both had gathered, and were told of each other. */
   start = 0
+  /** All that had happened until then, and while they connected. */
+  transcriptHash = ''
 
   private constructor(world: IceWorld, options: CellOptions) {
     this.world = world
+    this.options = options
     this.a = world.side('controlling', options.a(world.internet), options.side)
     this.b = world.side('controlled', options.b(world.internet), options.side)
-    const seen = new Set<string>()
-    world.internet.watch(({ at, place, fate, packet }) => {
-      if (fate !== 'sent') return
-      const message = checkIn(packet)
-      if (message === undefined) return
-      const id = message.transactionId.join()
-      this.checks.push({
-        at,
-        from: place,
-        path: pathOf(packet),
-        isNew: !seen.has(id),
-        isNomination: message.has('USE-CANDIDATE'),
-      })
-      seen.add(id)
-    })
+    this.wire = new WireRecord(world.internet)
   }
 
   static async run(options: CellOptions): Promise<Cell> {
@@ -88,7 +68,17 @@ export class Cell {
     const cell = new Cell(world, options)
     cell.start = connectGathered(cell.a, cell.b, options.onStart)
     world.internet.run({ for: options.forMs ?? 3000 })
+    cell.transcriptHash = world.internet.transcriptHash
     return cell
+  }
+
+  again(): Promise<Cell> {
+    return Cell.run(this.options)
+  }
+
+  get isLossy(): boolean {
+    const { loss = 0 } = this.options.internet?.link ?? {}
+    return loss !== 0
   }
 
   get sides(): readonly [IceSide, IceSide] {
@@ -110,28 +100,4 @@ export class Cell {
       nominated: Math.max(since(x.selectedAt), since(y.selectedAt)),
     }
   }
-}
-
-function pathOf({ source, destination, bytes }: Packet): string {
-  const isChannelData = bytes[0]! >> 6 === 1
-  const message = isChannelData ? undefined : decodeMessage(bytes)
-  const peer = typeof message === 'object' ? message.get('XOR-PEER-ADDRESS') : undefined
-  const through = isChannelData ? `channel ${bytes[0]! * 256 + bytes[1]!}` : `${peer ?? 'direct'}`
-  return `${source} ${destination} ${through}`
-}
-
-/** A request of ICE in a packet: by itself, in ChannelData, or in a Send or Data indication. */
-function checkIn(packet: Packet): Message | undefined {
-  if (packet.protocol !== 'udp' || packet.bytes.length < 4) return undefined
-  const inner = packet.bytes[0]! >> 6 === 1 ? packet.bytes.subarray(4) : packet.bytes
-  const message = decodeMessage(inner)
-  if (typeof message === 'string') return undefined
-  if (message.class === 'indication') {
-    const data = message.get('DATA')
-    const wrapped = data === undefined ? 'no data' : decodeMessage(data)
-    return typeof wrapped === 'string' ? undefined : wrapped
-  }
-  return message.class === 'request' && message.method === 'Binding' && message.has('USERNAME')
-    ? message
-    : undefined
 }
