@@ -5,6 +5,7 @@
 
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { type Goal, goalTable } from '../support/goals.ts'
 import { realTimePriority } from '../support/priority.ts'
 import { machine, table, writeSection } from '../support/results.ts'
 import { median, type Sample } from './sample.ts'
@@ -19,6 +20,7 @@ for (let round = 0; round < rounds; round++) {
 }
 const sessions = run('sessions.ts', '--expose-gc') as {
   sessions: number
+  connected: number
   bytesPerAgent: number
   cpuPerSecond: number
   packetsPerSecond: number
@@ -51,9 +53,45 @@ const resting = table(
   ],
 )
 
+const dataMs = (name: string) => median(samples.get(name)!.map(({ connected }) => connected))
+const goals: Goal[] = [
+  {
+    what: 'data may flow, median',
+    asked: '≤ 2 ms',
+    reached: `${dataMs('turnpike').toFixed(2)} ms`,
+    isReached: dataMs('turnpike') <= 2,
+  },
+  {
+    what: 'data may flow, beside werift',
+    asked: '≤ 1 ×',
+    reached: `${(dataMs('turnpike') / dataMs('werift')).toFixed(2)} ×`,
+    isReached: dataMs('turnpike') <= dataMs('werift'),
+  },
+  {
+    what: 'memory of an agent at rest',
+    asked: '≤ 16 KiB',
+    reached: `${(sessions.bytesPerAgent / 1024).toFixed(1)} KiB`,
+    isReached: sessions.bytesPerAgent <= 16 * 1024,
+  },
+  {
+    what: '10,000 sessions at once: ends with a nominated pair',
+    asked: '20000',
+    reached: `${sessions.connected}`,
+    isReached: sessions.connected === 2 * sessions.sessions && sessions.sessions === 10_000,
+  },
+  {
+    what: 'these 10,000 sessions: processor time for each second',
+    asked: '≤ 1 core',
+    reached: `${sessions.cpuPerSecond.toFixed(2)}`,
+    isReached: sessions.cpuPerSecond <= 1,
+  },
+]
+
 writeSection(
   'ICE',
-  `${connecting}
+  `${goalTable(goals)}
+
+${connecting}
 
 ${resting}
 
@@ -62,7 +100,8 @@ answerer has begun to check by then. Between the check and the nomination that r
 has between any two transactions of a host; data flows, and DTLS begins, before (§12.1). werift sends data when its first check has succeeded, which nominates as well. Sessions
 run in simulated time, with everything a packet costs but the sockets.${realTimePriority.length > 0 ? ' All with real-time priority.' : ''} ${machine()}. \`npm run bench -- ice\`.`,
 )
-process.stdout.write(`${connecting}\n\n${resting}\n`)
+process.stdout.write(`${goalTable(goals)}\n\n${connecting}\n\n${resting}\n`)
+if (goals.some(({ isReached }) => !isReached)) process.exitCode = 1
 
 function run(script: string, ...flags: string[]): unknown {
   const path = fileURLToPath(new URL(script, import.meta.url))

@@ -1,16 +1,9 @@
 /** What is asked of the relay, beside what it has come to. */
 
-import { table } from '../support/results.ts'
+import type { Goal } from '../support/goals.ts'
 import type { Samples } from './compare.ts'
 import { coturn, dgram, mmsg, rival } from './contenders.ts'
 import { median, type Sample } from './measure.ts'
-
-export interface Goal {
-  readonly what: string
-  readonly asked: string
-  readonly reached: string
-  readonly isReached: boolean
-}
 
 export function medianOf(samples: Samples, name: string, key: keyof Sample): number {
   return median((samples.get(name) ?? []).map((sample) => sample[key]))
@@ -79,11 +72,4 @@ export function latencyGoals(samples: Samples): Goal[] {
       isReached: ours <= theirs,
     }
   })
-}
-
-export function goalTable(goals: readonly Goal[]): string {
-  return table(
-    ['asked of', 'asked', 'measured', 'reached'],
-    goals.map(({ what, asked, reached, isReached }) => [what, asked, reached, isReached ? 'yes' : '**no**']),
-  )
 }

@@ -7,19 +7,12 @@
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { type Goal, goalTable } from '../support/goals.ts'
 import { machine, table, writeSection } from '../support/results.ts'
 import { compare, type Samples } from './compare.ts'
 import { bare, contenders, coturn, startTurnpike } from './contenders.ts'
 import { countCollections } from './garbage.ts'
-import {
-  allocationGoals,
-  type Goal,
-  goalTable,
-  latencyGoals,
-  medianOf,
-  ratioGoal,
-  throughputGoals,
-} from './goals.ts'
+import { allocationGoals, latencyGoals, medianOf, ratioGoal, throughputGoals } from './goals.ts'
 import { measureDirect, median, type Sample, spread } from './measure.ts'
 import { plot } from './plot.ts'
 import {

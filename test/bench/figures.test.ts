@@ -3,15 +3,10 @@
 import { describe, expect, it } from 'vitest'
 import type { Samples } from '../../bench/relay/compare.ts'
 import { coturn, dgram, mmsg, rival } from '../../bench/relay/contenders.ts'
-import {
-  allocationGoals,
-  goalTable,
-  latencyGoals,
-  medianOf,
-  throughputGoals,
-} from '../../bench/relay/goals.ts'
+import { allocationGoals, latencyGoals, medianOf, throughputGoals } from '../../bench/relay/goals.ts'
 import { median, type Sample, spread } from '../../bench/relay/measure.ts'
 import { plot } from '../../bench/relay/plot.ts'
+import { goalTable } from '../../bench/support/goals.ts'
 import { table, withSection } from '../../bench/support/results.ts'
 
 const sample: Sample = {

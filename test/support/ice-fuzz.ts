@@ -11,6 +11,8 @@ import type { LinkOptions } from '../../src/sim/link.ts'
 import type { NatPlace, Place } from '../../src/sim/places.ts'
 import { SeededRandom } from '../../src/sim/seeded-random.ts'
 import { behaviourOf, type Kind, kinds } from './ice-cell.ts'
+import { brokenInvariants, type Invariant, unreasoned } from './ice-invariants.ts'
+import { WireRecord } from './ice-record.ts'
 import { SignalingChannel } from './ice-signaling.ts'
 import { type IceSide, IceWorld, type SideOptions } from './ice-world.ts'
 
@@ -44,6 +46,15 @@ export interface FuzzResult {
   readonly description: string
   readonly hash: string
 }
+
+/** What else holds when all is calm, after whatever has happened; the last one leaves both sides failed. */
+const inTheEnd: readonly Invariant[] = [
+  'what is sent is received, once and as it was',
+  'consent is asked for every 4 to 6 s (RFC 7675 §5.1)',
+  'what strangers send, and what is forged, changes nothing',
+  'nobody is busy while nothing happens',
+  'nobody sends for more than 30 s to a peer that has vanished (RFC 7675 §5.1)',
+]
 
 const calm: LinkOptions = { loss: 0, duplicate: 0, reorder: 0, jitterMs: 0 }
 const connectMs = 40_000
@@ -96,12 +107,16 @@ class Scenario {
   readonly #allNats: NatPlace[] = []
   readonly #kinds: Kind[] = []
   readonly #relays: boolean[] = []
+  readonly #wire: WireRecord
   #isChained = false
+  /** Packets may have got lost: what the server has given may not be known to who has asked for it. */
+  #isTroubled = false
 
   constructor(seed: number, without: readonly Feature[]) {
     this.#without = without
     this.#random = new SeededRandom(seed)
     this.#world = new IceWorld({ seed, link: { delayMs: 1 + this.#random.below(60), ...this.#trouble() } })
+    this.#wire = new WireRecord(this.#world.internet)
   }
 
   get hash(): string {
@@ -111,6 +126,7 @@ class Scenario {
   async run(): Promise<void> {
     const world = this.#world
     const { internet } = world
+    this.#isTroubled = this.description.some((line) => line.startsWith('loss'))
     await world.startServer()
     const sides = this.#sides()
     const channel = new SignalingChannel(
@@ -131,9 +147,13 @@ class Scenario {
     }
     this.#check(sides)
     observer(sides)
+    if (sides.every(({ state }) => state === 'completed')) await this.#checkInvariants(sides)
     this.#close(sides)
     // A TCP connection to where nobody is any more takes its time to give up.
     internet.run({ for: restMs })
+    for (const { host } of sides) {
+      if (host.openSockets > 0) this.faults.push(`${host.name} has ${host.openSockets} sockets left`)
+    }
     if (!internet.run({ for: 0 })) this.faults.push(`something still happens ${restMs} ms after the end`)
   }
 
@@ -232,6 +252,7 @@ class Scenario {
         0.4,
       )
       if (event === undefined) continue
+      this.#isTroubled = true
       this.#at(at, () => {
         if (kind === 'restart') channel.restart(side)
         else if (kind === 'both restart') for (const one of sides) channel.restart(one)
@@ -287,6 +308,22 @@ class Scenario {
     this.#checkMirror(sides)
   }
 
+  async #checkInvariants(sides: readonly [IceSide, IceSide]): Promise<void> {
+    const { internet } = this.#world
+    const session = {
+      world: this.#world,
+      sides,
+      wire: this.#wire,
+      start: 0,
+      isLossy: false,
+      transcriptHash: internet.transcriptHash,
+      again: () => Promise.resolve(internet),
+    }
+    // What was said before has arrived by then.
+    internet.run({ for: 2000 })
+    this.faults.push(...(await brokenInvariants(session, inTheEnd)))
+  }
+
   #checkMirror(sides: readonly [IceSide, IceSide]): void {
     // A pair that has lost its consent is not used again by the side that has lost it, which the other one does not know.
     if (sides.some((side) => side.state !== 'completed' && hasLostConsent(side))) return
@@ -313,6 +350,7 @@ class Scenario {
     if (!wasConnected && started !== undefined && failed !== undefined && failed.at - started.at < 39_500) {
       this.faults.push(`${side.host.name} failed after ${failed.at - started.at} ms`)
     }
+    if (!wasConnected && failed !== undefined) this.faults.push(...unreasoned(side))
   }
 
   /** Without a relay, only what the matrix of single NATs says is promised. */
@@ -327,9 +365,11 @@ class Scenario {
     const { internet } = this.#world
     for (const side of sides) side.transport.close()
     internet.run({ for: 5000 })
-    for (const side of sides) {
-      if (side.told.at(-1)?.event.type !== 'closed') this.faults.push(`${side.host.name} does not close`)
+    for (const { told, host } of sides) {
+      if (told.at(-1)?.event.type !== 'closed') this.faults.push(`${host.name} does not close`)
     }
+    const { allocations } = this.#world
+    if (allocations > 0 && !this.#isTroubled) this.faults.push(`${allocations} allocations are left`)
     this.#world.server?.close()
   }
 }
