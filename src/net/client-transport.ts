@@ -23,6 +23,8 @@ export interface ClientTransportOptions {
   readonly serverName: string | undefined
   /** The address to send from; the system chooses unless given, and the port if that is 0. */
   readonly local?: TransportAddress | undefined
+  /** Over TCP and TLS: `local` is where a shared listener of ours listens. */
+  readonly fromListener?: boolean | undefined
   readonly tls?: ClientTlsOptions | undefined
   readonly alpn: 'stun.turn' | 'stun.nat-discovery'
   readonly connectTimeoutMs?: number | undefined
@@ -90,7 +92,7 @@ function openStream(
   options: ClientTransportOptions,
   handlers: ClientTransportHandlers,
 ): OpenClientTransport {
-  const { transport, server, serverName, local, tls, alpn } = options
+  const { transport, server, serverName, local, fromListener, tls, alpn } = options
   const framer = new StreamFramer()
   const end = (reason: string) => {
     stream.close()
@@ -101,6 +103,7 @@ function openStream(
       remote: server,
       timeoutMs: options.connectTimeoutMs ?? defaultConnectTimeoutMs,
       ...(local === undefined ? {} : { local }),
+      ...(fromListener === undefined ? {} : { fromListener }),
       ...(transport === 'tcp'
         ? {}
         : {

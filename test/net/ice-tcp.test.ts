@@ -1,6 +1,11 @@
 /** ICE over TCP (RFC 6544) with a Host's connections. */
 
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import type { TransportAddress } from '../../src/core/transport-address.ts'
+import { simulatedCertificate } from '../../src/sim/certificate.ts'
+import type { SimHost } from '../../src/sim/host.ts'
+import { encodeMessage } from '../../src/stun/encode.ts'
+import { decodeMessage } from '../../src/stun/message.ts'
 import { connectGathered, IceWorld, type SideOptions } from '../support/ice-world.ts'
 
 /** Two hosts whose networks let no UDP out. */
@@ -66,6 +71,79 @@ test('simultaneous open on one network', async () => {
   internet.run({ for: 2000 })
   expect(a.selected?.local.tcpType).toBe('so')
   expect([a.state, b.state]).toEqual(['completed', 'completed'])
+})
+
+/** Answers Binding requests over TLS. */
+function serveBindings(host: SimHost): void {
+  const certificates = [simulatedCertificate({ names: ['turn.example'] })]
+  const tls = { certificates, alpn: ['stun.nat-discovery'], handshakeTimeoutMs: 5000 }
+  host.listenTcp(
+    { address: host.address(5349), tls },
+    {
+      bound: () => {},
+      failed: () => {},
+      handshakeFailed: () => {},
+      acceptFailed: () => {},
+      connection: (stream, remote) => ({
+        opened: () => {},
+        failed: () => {},
+        drained: () => {},
+        closed: () => {},
+        ended: () => stream.end(),
+        data: (bytes) => {
+          const request = decodeMessage(bytes)
+          if (typeof request === 'string') throw new Error(request)
+          const { transactionId } = request
+          stream.write(
+            encodeMessage({
+              class: 'success',
+              method: 'Binding',
+              transactionId,
+              attributes: [['XOR-MAPPED-ADDRESS', remote]],
+            }),
+          )
+        },
+      }),
+    },
+  )
+}
+
+describe('a STUN server over TLS', () => {
+  function gathered(urls: string, options: SideOptions = {}) {
+    const world = new IceWorld()
+    const { internet } = world
+    serveBindings(world.serverHost)
+    const nat = internet.nat({ ports: 'random' })
+    const side = world.side('controlling', nat.host(), { servers: [{ urls }], tcp: ['so'], ...options })
+    side.transport.gather()
+    internet.run({ for: 10_000 })
+    return { internet, nat, side }
+  }
+
+  test('tells how a simultaneous-open candidate looks from outside', () => {
+    const { internet, nat, side } = gathered('stuns:turn.example')
+    const [host, reflexive] = side.candidates.filter(({ protocol }) => protocol === 'tcp')
+    expect(reflexive).toMatchObject({ type: 'srflx', tcpType: 'so', related: host!.address })
+    expect(`${(reflexive!.address as TransportAddress).ip}`).toBe(nat.addresses[0]!.ip)
+    expect(reflexive!.address.port).not.toBe(host!.address.port)
+    expect(side.all('server-failed')).toEqual([])
+    expect(side.all('gathering').at(-1)?.event.state).toBe('complete')
+    side.transport.close()
+    expect(internet.run()).toBe(true)
+  })
+
+  test('is of no use without such candidates, and the reason says so', () => {
+    const { side } = gathered('stuns:turn.example', { tcp: ['active', 'passive'] })
+    expect(side.all('server-failed').map(({ event }) => [event.url, event.reason])).toEqual([
+      ['stuns:turn.example', "of use to candidates over TCP only: add tcp: ['so']"],
+    ])
+    expect(side.all('gathering').at(-1)?.event.state).toBe('complete')
+  })
+
+  test('that is not there is told, and ends the waiting', () => {
+    const { side } = gathered('stuns:turn.example:99')
+    expect(side.all('server-failed').map(({ event }) => event.reason)).toEqual(['ECONNREFUSED'])
+  })
 })
 
 test('UDP wins where both work', async () => {

@@ -16,6 +16,7 @@ import { type IceTransportOptions, listServers, transportDefaults } from './opti
 import { ReflexiveGatherer } from './reflexive.ts'
 import { type RelayServer, Relays } from './relays.ts'
 import { type ConnectionListener, TcpBases } from './tcp-bases.ts'
+import { TcpReflexive } from './tcp-reflexive.ts'
 
 export type GatheringState = 'new' | 'gathering' | 'complete'
 
@@ -32,6 +33,7 @@ export class Gathering {
   readonly #listener: GatheringListener
   readonly #hostSockets: HostSockets
   readonly #reflexive: ReflexiveGatherer
+  readonly #tcpReflexive: TcpReflexive
   readonly #relays: Relays
   /** Each ends a search in the DNS. */
   readonly #searches = new Set<() => void>()
@@ -52,7 +54,8 @@ export class Gathering {
     const deadlineMs = options.serverDeadlineMs ?? transportDefaults.serverDeadlineMs
     this.#reflexive = new ReflexiveGatherer(bases, deadlineMs)
     this.#hostSockets = new HostSockets(bases, this.#reflexive, options.portRange)
-    this.tcp = new TcpBases(bases, options.tcp ?? [], connections)
+    this.#tcpReflexive = new TcpReflexive(bases, { deadlineMs, tls: options.tls })
+    this.tcp = new TcpBases(bases, options.tcp ?? [], this.#tcpReflexive, connections)
     this.#relays = new Relays(
       bases,
       { deadlineMs, tls: options.tls, mobility: options.turnMobility === true },
@@ -110,6 +113,7 @@ export class Gathering {
       this.#hostSockets.isPending ||
       this.tcp.isPending ||
       this.#reflexive.isPending ||
+      this.#tcpReflexive.isPending ||
       this.#relays.isPending
     if (isPending) return
     this.#state = 'complete'
@@ -123,6 +127,7 @@ export class Gathering {
     for (const cancel of this.#searches) cancel()
     this.#searches.clear()
     this.#reflexive.close()
+    this.#tcpReflexive.close()
     this.#hostSockets.close()
     this.tcp.close()
     const hasRelays = !this.#relays.isEmpty
@@ -143,8 +148,10 @@ export class Gathering {
   #begin(server: RelayServer): void {
     const { url, uri } = server
     if (isTurn(uri)) this.#relays.addServer(server)
+    if (this.#options.transportPolicy === 'relay') return
+    if (isSecure(uri) && !isTurn(uri)) this.#beginOverTls(server)
+    if (uri.transport === 'tcp' || isSecure(uri)) return
     // A server of either kind that speaks UDP can say how we look from outside.
-    if (this.#options.transportPolicy === 'relay' || uri.transport === 'tcp' || isSecure(uri)) return
     this.#search((done) =>
       resolveServer(this.#bases.host, uri, { transports: ['udp'] }, (result) => {
         if (result.type === 'resolved') {
@@ -153,6 +160,25 @@ export class Gathering {
         done()
       }),
     )
+  }
+
+  /** What is learnt over TLS is good for candidates over TCP only, and of these for simultaneous open. */
+  #beginOverTls({ url, uri }: RelayServer): void {
+    const { clock } = this.#bases.host
+    this.#search((done) => {
+      const fail = (reason: string) => {
+        this.#bases.serverFailed(url, reason)
+        done()
+      }
+      if (this.#options.tcp?.includes('so') !== true) {
+        return clock.schedule(clock.now(), () => fail("of use to candidates over TCP only: add tcp: ['so']"))
+      }
+      return resolveServer(this.#bases.host, uri, { transports: ['tls'] }, (result) => {
+        if (result.type !== 'resolved') return fail(result.reason)
+        for (const found of result.servers) this.#tcpReflexive.addServer(url, found)
+        done()
+      })
+    })
   }
 
   /** What belongs to an address that is gone is closed; what has come is used, if that is wanted. */

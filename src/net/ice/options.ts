@@ -8,7 +8,10 @@ import type { UdpMux } from './udp-mux.ts'
 
 /** As W3C's RTCIceServer. */
 export interface IceServer {
-  /** `stun:`, `turn:` and `turns:` URIs. Each is asked by itself, and has a deadline of its own. */
+  /**
+   * `stun:`, `stuns:`, `turn:` and `turns:` URIs. Each is asked by itself, and has a deadline of its own. `stuns:`
+   * tells of simultaneous-open candidates, if there are such (`tcp`).
+   */
   readonly urls: string | readonly string[]
   readonly username?: string | undefined
   /** The password. */
@@ -21,7 +24,7 @@ export interface IceTransportOptions extends IceAgentOptions {
   readonly transportPolicy?: 'all' | 'relay' | undefined
   /** Which addresses of this host are used, and in which order. */
   readonly interfaces?: InterfaceRules | undefined
-  /** Candidates over TCP, between host addresses (RFC 6544). None unless given. */
+  /** Candidates over TCP (RFC 6544). None unless given. For 'so', Linux and Node 26: elsewhere it gives none. */
   readonly tcp?: readonly TcpType[] | undefined
   /**
    * 'resolve': names that the peer signals in place of addresses are asked for on the local network. 'hide': we do the
@@ -45,7 +48,7 @@ export interface IceTransportOptions extends IceAgentOptions {
    * none costs a round trip more.
    */
   readonly turnMobility?: boolean | undefined
-  /** For TURN over TLS. */
+  /** For TURN and STUN over TLS. */
   readonly tls?: ClientTlsOptions | undefined
 }
 

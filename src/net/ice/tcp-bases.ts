@@ -11,6 +11,7 @@ import type { TcpType } from '../../ice/candidate.ts'
 import type { ChosenInterface } from '../../ice/interfaces.ts'
 import type { IceBase, IceBases, Lane } from './base.ts'
 import { TcpBase } from './tcp-base.ts'
+import type { TcpReflexive } from './tcp-reflexive.ts'
 
 /** What the agent is told of connections. */
 export interface ConnectionListener {
@@ -42,10 +43,17 @@ export class TcpBases {
   readonly #bases: IceBases
   readonly #types: readonly TcpType[]
   readonly #listener: ConnectionListener
+  readonly #reflexive: TcpReflexive
   readonly #sources = new Set<TcpSource>()
   readonly #accepted = new Set<TcpBase>()
 
-  constructor(bases: IceBases, types: readonly TcpType[], listener: ConnectionListener) {
+  constructor(
+    bases: IceBases,
+    types: readonly TcpType[],
+    reflexive: TcpReflexive,
+    listener: ConnectionListener,
+  ) {
+    this.#reflexive = reflexive
     this.#bases = bases
     this.#types = types
     this.#listener = listener
@@ -154,6 +162,7 @@ export class TcpBases {
       localPreference: chosen.localPreference,
       networkCost: chosen.networkCost,
     })
+    if (type === 'so') this.#reflexive.listening({ socket: source.id, local: address, lane })
   }
 
   #accept(source: TcpSource, stream: StreamSocket, remote: TransportAddress): StreamHandlers {
@@ -176,7 +185,9 @@ export class TcpBases {
   #drop(source: TcpSource): void {
     this.#sources.delete(source)
     source.listener?.close()
-    if (source.id !== undefined) this.#bases.remove(source.id)
+    if (source.id === undefined) return
+    this.#reflexive.closed(source.id)
+    this.#bases.remove(source.id)
   }
 }
 
