@@ -5,6 +5,8 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import type { UdpBindOptions, UdpHandlers, UdpSocket } from '../../src/core/host.ts'
+import { type AddressWords, TransportAddress } from '../../src/core/transport-address.ts'
 import { formatCandidate, parseCandidate } from '../../src/ice/candidate-line.ts'
 import type { IceDescription } from '../../src/ice/credentials.ts'
 import type { IceTransportOptions } from '../../src/net/ice/options.ts'
@@ -131,15 +133,30 @@ export class ForeignPeer {
   }
 }
 
+/** This machine, with a firewall that lets in what the test wants. */
+class FirewalledHost extends NodeHost {
+  lets: (source: TransportAddress) => boolean = () => true
+
+  override bindUdp(options: UdpBindOptions, handlers: UdpHandlers): UdpSocket {
+    return super.bindUdp(options, {
+      ...handlers,
+      datagram: (bytes: Uint8Array, source: AddressWords) => {
+        if (this.lets(TransportAddress.from(source))) handlers.datagram(bytes, source)
+      },
+    })
+  }
+}
+
 /** Ours, on real sockets of loopback. */
 export class OurPeer {
+  readonly host = new FirewalledHost()
   readonly transport: IceTransport
   readonly events: IceTransportEvent[] = []
   readonly received: Uint8Array[] = []
 
   constructor(options: IceTransportOptions) {
     this.transport = openIce(
-      new NodeHost(),
+      this.host,
       { interfaces: { loopback: true, allow: [] }, ...options },
       {
         onEvent: (event) => this.events.push(event),
@@ -165,6 +182,21 @@ export class OurPeer {
     return this.received.map((bytes) => new TextDecoder().decode(bytes))
   }
 
+  /** Everything that we have told, for the message of a failure. */
+  toString(): string {
+    const events = this.events.map((event) =>
+      'state' in event ? `${event.type} ${event.state}` : event.type,
+    )
+    const pairs = this.transport
+      .pairs()
+      .map(({ local, remote, state, failure, failureDetail }) =>
+        [local.type, `${local.base}`, remote.type, `${remote.address}`, state, failure, failureDetail].join(
+          ' ',
+        ),
+      )
+    return `we: ${this.transport.state}; ${events.join()}\n${pairs.join('\n')}`
+  }
+
   /** Takes what the peer has signalled in its latest generation. */
   take(peer: ForeignPeer, description: IceDescription = peer.descriptions.at(-1)!): void {
     this.transport.connect(description)
@@ -185,7 +217,11 @@ export async function signal(
     trickle = false,
     generation = 1,
     password,
-  }: { trickle?: boolean; generation?: number; password?: string } = {},
+  }: {
+    trickle?: boolean
+    generation?: number
+    password?: string
+  } = {},
 ): Promise<void> {
   await until(() => ours.isGathered, 'our candidates')
   const { ufrag, pwd } = ours.transport.localDescription

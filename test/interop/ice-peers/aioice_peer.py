@@ -52,32 +52,43 @@ async def connect(connection):
         tell(event="state", state="failed", reason="lost")
 
 
-async def main():
-    loop = asyncio.get_running_loop()
-    reader = asyncio.StreamReader(limit=2**20)
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    connection = make_connection()
+async def describe(connection):
     await connection.gather_candidates()
     tell(event="description", ufrag=connection.local_username, pwd=connection.local_password)
     for candidate in connection.local_candidates:
         tell(event="candidate", candidate="candidate:" + candidate.to_sdp())
     tell(event="gathered")
-    task = None
+
+
+async def main():
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=2**20)
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    connection = make_connection()
+    await describe(connection)
+    tasks = []
+    connections = [connection]
     while line := await reader.readline():
         command = json.loads(line)
         name = command["command"]
         if name == "remote":
             connection.remote_username = command["ufrag"]
             connection.remote_password = command["pwd"]
-            task = asyncio.ensure_future(connect(connection))
+            tasks.append(asyncio.ensure_future(connect(connection)))
         elif name == "candidate":
             candidate = aioice.Candidate.from_sdp(command["candidate"].replace("candidate:", ""))
             await connection.add_remote_candidate(candidate)
         elif name == "end":
             await connection.add_remote_candidate(None)
-    if task is not None:
+        elif name == "restart":
+            # aioice knows no restart: another connection takes over, and the old one answers until the end.
+            connection = make_connection()
+            connections.append(connection)
+            await describe(connection)
+    for task in tasks:
         task.cancel()
-    await connection.close()
+    for connection in connections:
+        await connection.close()
 
 
 asyncio.run(main())

@@ -68,6 +68,8 @@ def on_stdin(channel, _condition):
 
 loop = GLib.MainLoop()
 flags = Nice.AgentOption.REGULAR_NOMINATION | Nice.AgentOption.CONSENT_FRESHNESS
+if config.get("lite"):
+    flags |= Nice.AgentOption.LITE_MODE
 agent = Nice.Agent.new_full(GLib.MainContext.default(), Nice.Compatibility.RFC5245, flags)
 agent.props.controlling_mode = config["role"] == "controlling"
 agent.props.upnp = False

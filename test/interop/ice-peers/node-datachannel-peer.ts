@@ -11,32 +11,37 @@ const tell = (event: object) => process.stdout.write(`${JSON.stringify(event)}\n
 const isControlling = config.role === 'controlling'
 const { turn } = config
 
-const peer = new PeerConnection('peer', {
-  iceServers: turn
-    ? [
-        {
-          hostname: turn.host,
-          port: turn.port,
-          username: turn.username,
-          password: turn.password,
-          relayType: 'TurnUdp',
-        },
-      ]
-    : [],
-  iceTransportPolicy: turn ? 'relay' : 'all',
-  bindAddress: config.address,
-})
+function open(): PeerConnection {
+  const peer = new PeerConnection('peer', {
+    iceServers: turn
+      ? [
+          {
+            hostname: turn.host,
+            port: turn.port,
+            username: turn.username,
+            password: turn.password,
+            relayType: 'TurnUdp',
+          },
+        ]
+      : [],
+    iceTransportPolicy: turn ? 'relay' : 'all',
+    bindAddress: config.address,
+  })
+  peer.onIceStateChange((state) => tell({ event: 'state', state }))
+  peer.onLocalDescription((sdp) => {
+    const value = (name: string) => new RegExp(`^a=${name}:(.*?)\\r?$`, 'm').exec(sdp)?.[1]
+    tell({ event: 'description', ufrag: value('ice-ufrag'), pwd: value('ice-pwd') })
+  })
+  peer.onLocalCandidate((candidate) => tell({ event: 'candidate', candidate: candidate.replace(/^a=/, '') }))
+  peer.onGatheringStateChange((state) => {
+    if (state === 'complete') tell({ event: 'gathered' })
+  })
+  if (isControlling) peer.createDataChannel('x')
+  return peer
+}
 
-peer.onIceStateChange((state) => tell({ event: 'state', state }))
-peer.onLocalDescription((sdp) => {
-  const value = (name: string) => new RegExp(`^a=${name}:(.*?)\\r?$`, 'm').exec(sdp)?.[1]
-  tell({ event: 'description', ufrag: value('ice-ufrag'), pwd: value('ice-pwd') })
-})
-peer.onLocalCandidate((candidate) => tell({ event: 'candidate', candidate: candidate.replace(/^a=/, '') }))
-peer.onGatheringStateChange((state) => {
-  if (state === 'complete') tell({ event: 'gathered' })
-})
-if (isControlling) peer.createDataChannel('x')
+// libjuice knows no restart: another connection takes over, and the old one answers until the end.
+const peers = [open()]
 
 function describe({ ufrag, pwd }: { ufrag: string; pwd: string }): string {
   return [
@@ -62,7 +67,9 @@ function describe({ ufrag, pwd }: { ufrag: string; pwd: string }): string {
 createInterface({ input: process.stdin })
   .on('line', (line) => {
     const command = JSON.parse(line)
-    if (command.command === 'remote') {
+    const peer = peers.at(-1)!
+    if (command.command === 'restart') peers.push(open())
+    else if (command.command === 'remote') {
       peer.setRemoteDescription(describe(command), isControlling ? 'answer' : 'offer')
     } else if (command.command === 'candidate') peer.addRemoteCandidate(command.candidate, '0')
   })
