@@ -44,14 +44,22 @@ export async function openListeners(
  */
 export async function probeListeners(listen: readonly ListenAddress[], host: Host): Promise<void> {
   for (const { transport, address, isOptional } of listen) {
-    const reason = await probeUdp(transport === 'udp' ? address : address.withPort(0), host)
+    const reason = await tryUdp(transport === 'udp' ? address : address.withPort(0), host)
     if (reason === undefined || (isOptional && isMissing(reason))) continue
     throw listenFailed(transport, address, reason)
   }
 }
 
-/** The system's reason against a UDP socket there; undefined when there is none. */
-export function probeUdp(address: TransportAddress, host: Host): Promise<string | undefined> {
+/** The system's reason against listening there; undefined when there is none, and nothing is left open. */
+export function tryListener(
+  transport: ClientTransport,
+  address: TransportAddress,
+  host: Host,
+): Promise<string | undefined> {
+  return transport === 'udp' ? tryUdp(address, host) : tryTcp(address, host)
+}
+
+function tryUdp(address: TransportAddress, host: Host): Promise<string | undefined> {
   return new Promise((resolve) => {
     const socket = host.bindUdp(
       { address },
@@ -68,7 +76,29 @@ export function probeUdp(address: TransportAddress, host: Host): Promise<string 
   })
 }
 
-function isMissing(code: string): boolean {
+function tryTcp(address: TransportAddress, host: Host): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const listener = host.listenTcp(
+      { address },
+      {
+        bound: () => {
+          listener.close()
+          resolve(undefined)
+        },
+        failed: resolve,
+        admit: () => false,
+        connection: () => {
+          throw new Error('nobody is admitted')
+        },
+        handshakeFailed: () => {},
+        acceptFailed: () => {},
+      },
+    )
+  })
+}
+
+/** Whether this machine has no such address: a default may be left out then. */
+export function isMissing(code: string): boolean {
   return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL'
 }
 

@@ -12,11 +12,23 @@ import { defaultConfig, type ServeConfig } from '../../src/server/config.ts'
 import { type DeploymentFinding, type DeploymentMachine, testDeployment } from '../../src/server/self-test.ts'
 import { startServer } from '../../src/server/server.ts'
 import { Internet } from '../../src/sim/internet.ts'
+import { encodeMessage } from '../../src/stun/encode.ts'
+import { decodeMessage } from '../../src/stun/message.ts'
 import { CertificateFolder } from '../support/certificates.ts'
 import { startCli, startTurnpike } from '../support/programs.ts'
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 const none = { bound: () => {}, failed: () => {}, datagram: () => {}, sendFailed: () => {} }
+const deaf = {
+  bound: () => {},
+  failed: () => {},
+  admit: () => false,
+  connection: () => {
+    throw new Error('nobody is admitted')
+  },
+  handshakeFailed: () => {},
+  acceptFailed: () => {},
+}
 const enough = 'Max open files            1048576              1048576              files'
 const few = 'Max open files            1024                 4096                 files'
 const folder = new CertificateFolder()
@@ -86,6 +98,71 @@ describe('a deployment', () => {
     const found = by(findings, 'listen')
     expect(found).toMatchObject({ isOk: false, what: 'cannot be opened (EADDRINUSE)' })
     expect(found?.cure).toContain('ss -lnptu')
+  })
+
+  it.each([
+    ['with other users', { users: [{ name: 'u', password: 'other' }] }, ''],
+    ['that names itself', {}, ' (Coturn-4.6.1)'],
+  ])('whose port another STUN server has, one %s', async (_, other, named) => {
+    const { internet, host, machine, config } = world()
+    if (named === '') await internet.until(startServer({ ...config, ...other }, host, quiet))
+    else answerAs(host, TransportAddress.of(first, 3478), 'Coturn-4.6.1')
+    const found = by(await internet.until(testDeployment(config, machine)), 'listen')
+    expect(found).toMatchObject({ isOk: false, what: `another STUN server answers on this port${named}` })
+    expect(found?.cure).toContain('ss -lnptu')
+  })
+
+  it.each([
+    ['a secret', { users: [], secrets: [new Uint8Array([1, 2, 3])] }],
+    ['no authentication', { users: [], noAuth: true }],
+    ['the key of a password', { users: [{ name: 'u', key: new Uint8Array(16) }] }],
+  ])('that runs with %s is known as ours', async (_, credentials) => {
+    const { internet, host, machine, config } = world()
+    const whole = { ...config, ...credentials }
+    await internet.until(startServer(whole, host, quiet))
+    const findings = await internet.until(testDeployment(whole, machine))
+    expect(by(findings, 'listen')).toMatchObject({ isOk: true, what: 'a server of ours answers there' })
+  })
+
+  it('refuses as serve does where a default address is in use, and leaves out one that the machine lacks', async () => {
+    const both = world([first, '2001:db8::1'])
+    const listen = [
+      ...both.config.listen,
+      { transport: 'udp' as const, address: TransportAddress.of('::', 3478), isOptional: true },
+    ]
+    both.host.bindUdp({ address: TransportAddress.of('::', 3478) }, none)
+    const busy = await both.internet.until(testDeployment({ ...both.config, listen }, both.machine))
+    expect(busy.filter(({ check }) => check === 'listen').map(({ isOk }) => isOk)).toEqual([true, false])
+    const { internet, machine, config } = world([first])
+    const named = { transport: 'udp' as const, address: TransportAddress.of('2001:db8::9', 3478) }
+    const lacking = await internet.until(
+      testDeployment({ ...config, listen: [...config.listen, { ...named, isOptional: true }] }, machine),
+    )
+    expect(lacking.filter(({ check }) => check === 'listen').map(({ what }) => what)[1]).toMatch(
+      /^is left out \(EADDRNOTAVAIL\)/,
+    )
+  })
+
+  it.each([
+    ['before it runs', false, false, { isOk: true, what: 'each can be opened' }],
+    ['beside it', true, false, { isOk: true, what: 'the running server answers at each' }],
+    ['in use', false, true, { isOk: false, what: `tcp://${second}:3479 cannot be opened (EADDRINUSE)` }],
+  ])('whose alternate addresses over TCP are looked at too, %s', async (_, runs, isTaken, expected) => {
+    const { internet, host, machine, config } = world()
+    const whole: ServeConfig = {
+      ...config,
+      alternateAddresses: [TransportAddress.of(second, 0)],
+      listen: [
+        ...config.listen,
+        { transport: 'tcp', address: TransportAddress.of(first, 3478), isOptional: false },
+      ],
+    }
+    if (runs) await internet.until(startServer(whole, host, quiet))
+    if (isTaken) host.listenTcp({ address: TransportAddress.of(second, 3479) }, deaf)
+    const findings = await internet.until(testDeployment(whole, machine))
+    const found = findings.filter(({ check }) => check === 'alternates')
+    expect(found).toHaveLength(2)
+    expect(found[1]).toMatchObject(expected)
   })
 
   it('whose address is not of this machine', async () => {
@@ -158,6 +235,29 @@ describe('a deployment', () => {
     expect(found[2]?.what).toContain('cannot be read (ENOENT)')
   })
 })
+
+/** Another program that knows STUN. */
+function answerAs(host: DeploymentMachine['host'], address: TransportAddress, software: string): void {
+  const socket = host.bindUdp(
+    { address },
+    {
+      ...none,
+      datagram: (bytes, source) => {
+        const request = decodeMessage(bytes)
+        if (typeof request === 'string') return
+        const { method, transactionId } = request
+        const attributes = [
+          ['XOR-MAPPED-ADDRESS', TransportAddress.from(source)],
+          ['SOFTWARE', software],
+        ] as const
+        socket.send(
+          encodeMessage({ class: 'success', method: method ?? 'Binding', transactionId, attributes }),
+          source,
+        )
+      },
+    },
+  )
+}
 
 /** Nothing that is sent arrives. */
 function blocking(host: DeploymentMachine['host']): DeploymentMachine['host'] {
