@@ -65,6 +65,7 @@ async function profile(title: string, io: 'mmsg' | 'dgram', load: Load): Promise
       recorded = once(spawn('perf', args, { stdio: 'ignore' }), 'exit')
     })
     await recorded
+    if (sample.packets === 0) throw new Error(`${title}: no packet has come through`)
     const text = execFileSync('perf', ['report', '-i', data, '--sort', 'dso,sym', '-t', '|', '--stdio'], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
@@ -91,6 +92,9 @@ function report(): string {
     table(['whose code', ...found.map(({ title }) => title)], rows),
     '',
     ...found.map(({ title, entries }) => `- **${title}**: ${costliest(entries, 10)}.`),
+    '',
+    'What falls short, and why: `dgram` is at the floor of node:dgram (docs/adr/0015), and two workers that share one core take',
+    'turns there (docs/adr/0011).',
     '',
     `${machine()}. \`npm run bench -- profile\`.`,
   ].join('\n')
