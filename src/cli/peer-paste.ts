@@ -31,7 +31,7 @@ export async function runByPaste(flags: PeerFlags, screen: PeerScreen): Promise<
   let call: Call | undefined
   let hasEnded = false
   const handlers: CallHandlers = {
-    connected: () => screen.connected(peer),
+    connected: () => screen.tell('connected', { name: peer.name }),
     message: (text) => screen.tell('message', { from: peer.name, text }),
     ended: (reason) => {
       if (call === undefined) return
@@ -71,6 +71,8 @@ export async function runByPaste(flags: PeerFlags, screen: PeerScreen): Promise<
       try {
         if (typeof pasted === 'object' && pasted.type === 'offer') {
           const answered = await answerInvitation(line, options, handlers)
+          // Ours is not needed any more; that it ends is not the end of the call.
+          own.call.handlers = {}
           begin(answered.call)
           await own.call.close()
           screen.show('answer', answered.text, 'Send this line back:')

@@ -70,7 +70,13 @@ export class PeerScreen {
       if (this.#isJson) {
         if (this.#showsStats)
           this.#json('stats', { state: call.connection.connectionState, path: path ?? null })
-      } else this.#status(statusLine(call, path, last))
+      } else if (this.#isLive) {
+        // Addresses are long: they have a line of their own when they change.
+        if (path !== undefined && addressesOf(path) !== addressesOf(last)) {
+          this.tell('path', { path: addressesOf(path) ?? '' })
+        }
+        this.#status(statusLine(call, path, last))
+      } else this.#line(`${statusLine(call, path, last)}  ${addressesOf(path) ?? ''}`.trimEnd())
       last = path
     }
     clearInterval(this.#timers.get(id))
@@ -96,17 +102,18 @@ export class PeerScreen {
 
   /** A line that the next one takes the place of, on a terminal. */
   #status(text: string): void {
-    if (!this.#isLive) {
-      process.stderr.write(`${text}\n`)
-      return
-    }
     const width = process.stderr.columns ?? 80
     process.stderr.write(`\r\x1b[K${text.slice(0, width - 1)}`)
     this.#hasLine = true
   }
 }
 
-/** `connected  direct  192.0.2.2:5000 - 192.0.2.7:6000  1.2 ms  up 510 kbit/s  down 498 kbit/s  lost 0`, shortest first. */
+/** `192.0.2.2:5000 - 192.0.2.7:6000` */
+function addressesOf(path: PathReport | undefined): string | undefined {
+  return path && `${path.local} - ${path.remote}`
+}
+
+/** `connected  direct  1.2 ms  up 510 kbit/s  down 498 kbit/s  lost 0`: fits into 80 columns. */
 export function statusLine(
   call: Pick<Call, 'connection'>,
   path: PathReport | undefined,
@@ -122,7 +129,6 @@ export function statusLine(
     `up ${rate(path.bytesSent, last?.bytesSent)}`,
     `down ${rate(path.bytesReceived, last?.bytesReceived)}`,
     `lost ${path.packetsLost}`,
-    `${path.local} - ${path.remote}`,
   ].join('  ')
 }
 

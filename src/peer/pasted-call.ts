@@ -81,7 +81,19 @@ function begin(isCaller: boolean, options: PastedCallOptions, handlers: CallHand
     },
     handlers,
   )
+  if (isCaller) offerBoth(call)
+  // There is one offer and one answer: what would take another round is left out.
+  const settled = isCaller ? described : Promise.resolve()
+  settled.then(() => {
+    call.connection.onnegotiationneeded = undefined
+  })
   return { call, described }
+}
+
+/** Whoever answers may have more to send than we have. */
+function offerBoth({ connection }: Call): void {
+  const offered = new Set(connection.getTransceivers().map(({ kind }) => kind))
+  for (const kind of ['video', 'audio'] as const) if (!offered.has(kind)) connection.addTransceiver(kind)
 }
 
 async function textOf({ connection }: Call): Promise<string> {

@@ -45,6 +45,24 @@ describe('turnpike peer --paste', { timeout: 240_000 }, () => {
     expect(await bob.code).toBe(0)
   })
 
+  it('goes on with the call at the side that has answered, until it is stopped', async () => {
+    const [ann, bob] = [paste('--echo'), paste('--video', 'test', '--stats')]
+    const invitation = await ann.event('invitation')
+    await bob.event('invitation')
+    bob.process.stdin.write(`${invitation.text}\n`)
+    const answer = await bob.event('answer')
+    ann.process.stdin.write(`${answer.text}\n`)
+    await ann.event('connected')
+    await bob.event('connected')
+    // Told once a second for as long as the call lasts.
+    expect(await bob.event('stats","state":"connected')).toMatchObject({ state: 'connected' })
+    expect(bob.seen('ended')).toBe(false)
+    bob.process.kill('SIGINT')
+    expect(await bob.code).toBe(0)
+    await ann.event('ended')
+    expect(await ann.code).toBe(0)
+  })
+
   it('fails when its input ends before anything was pasted', async () => {
     const { code, stderr } = await startCli(['peer', '--paste']).ended
     expect(code).toBe(1)
@@ -100,5 +118,6 @@ function paste(...flags: string[]) {
       watchers.add(watcher)
       watcher()
     })
-  return { process: child, code, event }
+  const seen = (name: string) => stdout.includes(`{"event":"${name}"`)
+  return { process: child, code, event, seen }
 }
