@@ -66,7 +66,8 @@ export function checkCommand(end: End): Command {
 Examples:
   $ turnpike check turn:turn.example.org --user me
   $ turnpike check turns:turn.example.org:443 --secret-file secret --policy
-  $ turnpike check turn:turn.example.org --user me --password-file pw --exact --nagios`,
+  $ turnpike check turn:turn.example.org --user me --password-file pw \\
+      --exact --nagios`,
     )
     .action(async (uris: readonly ServerUri[], flags: CheckFlags) => {
       end((await runCheck(uris, flags)) as ExitCode)

@@ -30,7 +30,8 @@ export function completionCommand(whole: () => Promise<Command>): Command {
       'after',
       `
 To have it in every new shell:
-  bash  turnpike completion bash > ~/.local/share/bash-completion/completions/turnpike
+  bash  turnpike completion bash \\
+          > ~/.local/share/bash-completion/completions/turnpike
   zsh   turnpike completion zsh > "\${fpath[1]}/_turnpike"
   fish  turnpike completion fish > ~/.config/fish/completions/turnpike.fish`,
     )

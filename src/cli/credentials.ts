@@ -28,7 +28,8 @@ export function credentialsCommand(): Command {
       'after',
       `
 Example:
-  $ turnpike credentials turn:turn.example.org turns:turn.example.org --secret-file secret --user-id alice`,
+  $ turnpike credentials turn:turn.example.org turns:turn.example.org \\
+      --secret-file secret --user-id alice`,
     )
     .action(async (uris: readonly ServerUri[], flags: CredentialsFlags) => {
       const secret = await secretOf(flags)

@@ -37,7 +37,8 @@ export function iceCommand(end: End): Command {
       'after',
       `
 Example:
-  $ turnpike ice --server stun:stun.example.org --server turn:turn.example.org --user me`,
+  $ turnpike ice --server stun:stun.example.org \\
+      --server turn:turn.example.org --user me`,
     )
     .action(async (flags: IceFlags) => {
       end(await runIce(flags))

@@ -48,8 +48,10 @@ export function loadCommand(end: End): Command {
       `
 Examples:
   $ turnpike load turn:127.0.0.1:3478 --user alice --password-file pw
-  $ turnpike load turn:127.0.0.1:3478 --user alice --password-file pw --rate max --pid 4711
-  $ turnpike load turn:127.0.0.1:3478 --secret-file secret --flows 5000 --allocations-only`,
+  $ turnpike load turn:127.0.0.1:3478 --user alice --password-file pw \\
+      --rate max --pid 4711
+  $ turnpike load turn:127.0.0.1:3478 --secret-file secret \\
+      --flows 5000 --allocations-only`,
     )
     .action(async (uri: ServerUri, flags: LoadFlags) => {
       const { runLoadCommand } = await import('./load-run.ts')

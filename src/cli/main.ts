@@ -48,6 +48,8 @@ export async function programOf(isNeeded: (name: string) => boolean, end: End): 
     .description('A self-hosted STUN/TURN server, a NAT prober and a headless WebRTC peer.')
     .version(version())
     .showSuggestionAfterError()
+    // The longest flags leave less than the 40 columns that commander wants before it wraps; a terminal would cut words.
+    .configureHelp({ minWidthToWrap: 24 })
     .showHelpAfterError('(turnpike --help lists the commands, turnpike COMMAND --help the flags)')
     .exitOverride()
   for (const entry of commands) {

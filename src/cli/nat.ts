@@ -56,7 +56,8 @@ export function natCommand(end: End): Command {
       `
 Examples:
   $ turnpike nat stun:stun.example.org
-  $ turnpike nat stun:one.example.org --turn turn:two.example.org --user me --password-file pw
+  $ turnpike nat stun:one.example.org --turn turn:two.example.org \\
+      --user me --password-file pw
   $ turnpike nat stun:stun.example.org --json > a.json`,
     )
     .action(async (uris: readonly ServerUri[], flags: NatFlags) => {

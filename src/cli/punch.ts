@@ -48,10 +48,11 @@ export function punchCommand(end: End): Command {
       'after',
       `
 Examples, on two hosts:
-  $ turnpike punch --stun stun:stun.example.org          shows a code, and asks for the other one
-  $ turnpike punch CODE                                  shows the other one, and tries
+  $ turnpike punch --stun stun:stun.example.org   shows a code, asks for one
+  $ turnpike punch CODE                           shows its own, and tries
 Or on both, by a server with --signaling:
-  $ turnpike punch --stun stun:turn.example.org --signal wss://turn.example.org/signaling --room ours`,
+  $ turnpike punch --stun stun:turn.example.org \\
+      --signal wss://turn.example.org/signaling --room ours`,
     )
     .action(async (code: string | undefined, flags: PunchFlags) => {
       end(await runPunch(code, flags))

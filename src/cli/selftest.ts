@@ -29,7 +29,8 @@ export function selftestCommand(end: End): Command {
       'after',
       `
 With the flags of turnpike serve, before it runs or beside it:
-  $ turnpike selftest --listen udp://192.0.2.1:3478 --alternate-address 192.0.2.2 --secret-file secret`,
+  $ turnpike selftest --listen udp://192.0.2.1:3478 \\
+      --alternate-address 192.0.2.2 --secret-file secret`,
     )
     .action(async (flags: SelftestFlags) => {
       end(await runSelftest(flags))

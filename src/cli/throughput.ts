@@ -45,7 +45,8 @@ export function throughputCommand(end: End): Command {
       `
 Examples:
   $ turnpike throughput turn:127.0.0.1:3478 --user alice --password-file pw
-  $ turnpike throughput turn:turn.example.org --user alice --password-file pw --up-to 16 --yes`,
+  $ turnpike throughput turn:turn.example.org --user alice --password-file pw \\
+      --up-to 16 --yes`,
     )
     .action(async (uri: ServerUri, flags: ThroughputFlags) => {
       end(await runThroughput(uri, flags))

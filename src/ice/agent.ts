@@ -91,7 +91,7 @@ export class IceAgent implements Core<IceOutput> {
   /**
    * What the peer has signalled. Other credentials than before are a restart by the peer, which restarts us too, and
    * `localDescription` is new and has to be signalled back ('restarted'); unless they answer a restart of ours, or cross it
-   * (docs/adr/0014-restarts-in-step.md).
+   * (docs/adr/0016-restarts-in-step.md).
    */
   setRemoteDescription(remote: IceDescription, now: Instant): 'set' | 'restarted' | 'unchanged' {
     const known = this.#newest.remote

@@ -54,6 +54,7 @@ describe('the command line', () => {
     const { code, stdout } = await runMain([name, '--help'])
     expect([code, stdout.startsWith(`Usage: turnpike ${name} [options]`)]).toEqual([0, true])
     expect((await runMain(['help', name])).stdout).toBe(stdout)
+    expect(stdout.split('\n').filter((line) => line.length > 80)).toEqual([])
   })
 
   it('suggests what may have been meant, and ends with 2', async () => {

@@ -7,9 +7,11 @@ import { Ajv } from 'ajv'
 import { afterAll, describe, expect, it } from 'vitest'
 import { exitCodeOf } from '../../src/cli/nat.ts'
 import { natScreen } from '../../src/cli/nat-screen.ts'
+import { predictScreen } from '../../src/cli/predict.ts'
 import { checkRequirements, parseRequirements } from '../../src/cli/requirements.ts'
 import { render } from '../../src/cli/screen/render.ts'
 import { anonymized } from '../../src/probe/anonymize.ts'
+import { predict } from '../../src/probe/predict.ts'
 import type { ProbeReport } from '../../src/probe/report.ts'
 import { kinds, nats, probeWorld, type WorldOptions } from '../support/probe-world.ts'
 import { runMain } from '../support/run-main.ts'
@@ -124,6 +126,16 @@ describe('turnpike predict', () => {
     expect(isPrediction(JSON.parse(stdout)), JSON.stringify(isPrediction.errors)).toBe(true)
     expect(JSON.parse(stdout)).toMatchObject({ path: 'relay', summary: 'These two need a relay (TURN).' })
     expect((await runMain(['predict', a, b, '--plain'])).stdout).toMatch(/^verdict: These two need a relay/)
+  })
+
+  it('shows the way, the reasons and both sides', async () => {
+    const reports = [
+      await reportOf({ kind: nats[2]! }),
+      await reportOf({ kind: nats[8]!, nat: { ports: 'sequential' } }),
+    ] as const
+    const text = render(predictScreen(predict(...reports), reports, true), person)
+    await expect(text).toMatchFileSnapshot('golden/predict.txt')
+    for (const line of text.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(80)
   })
 
   it('ends with 3 when it cannot be told', async () => {

@@ -1,4 +1,4 @@
-/** One pacer for all agents of a host (RFC 8445 §14.2): docs/adr/0015-one-ta-for-a-host.md. */
+/** One pacer for all agents of a host (RFC 8445 §14.2): docs/adr/0017-one-ta-for-a-host.md. */
 
 import type { Host } from '../../core/host.ts'
 import { Pacer } from '../../ice/pacer.ts'
