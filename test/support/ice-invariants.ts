@@ -203,15 +203,19 @@ export function busyLoops({ world }: Pair): string[] {
 export function leftovers({ world, sides }: Pair): string[] {
   for (const side of sides) side.transport.close()
   const isClosed = () => sides.every((side) => side.told.at(-1)?.event.type === 'closed')
-  world.internet.run({ for: 5000, until: isClosed })
+  // A connection ends a round trip after it is closed.
+  const areGone = () => sides.every(({ host }) => host.openSockets === 0)
+  world.internet.run({ for: 5000, until: () => isClosed() && areGone() })
   const { allocations } = world
-  const sockets = sides.filter(({ host }) => host.openSockets > 0)
+  const sockets = sides.flatMap(({ host }) => {
+    return host.openSockets === 0 ? [] : [`${host.name} has ${host.openSockets} sockets left`]
+  })
   world.server?.close()
   const isAtRest = world.internet.run({ for: 10_000 })
   return [
     ...(isClosed() ? [] : ['somebody does not close']),
     ...(allocations === 0 ? [] : [`${allocations} allocations are left`]),
-    ...sockets.map(({ host }) => `${host.name} has ${host.openSockets} sockets left`),
+    ...sockets,
     ...(isAtRest ? [] : ['something still happens ten seconds after the end']),
   ]
 }
