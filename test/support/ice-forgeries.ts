@@ -31,7 +31,7 @@ export function changedByForgeries(session: Session): string[] {
     if (!(from instanceof TransportAddress) || !(to instanceof TransportAddress)) continue
     const elsewhere = to.family === 'IPv6' ? strangerIPv6 : stranger
     const check = hasOneStream(side)
-      ? wire.busiestOf(other.host.name, internet.now - quietMs).at(-1)?.bytes
+      ? wire.pathsOf(other.host.name, internet.now - quietMs)[0]?.at(-1)?.bytes
       : undefined
     const packets = [
       new Packet('udp', elsewhere, to, new TextEncoder().encode(secret)),

@@ -33,13 +33,10 @@ export class WireRecord {
     })
   }
 
-  /** New checks of a host since then, on the path that has most of them: the one in use, while all is quiet. */
-  busiestOf(host: string, since: number): readonly SeenCheck[] {
+  /** New checks of a host since then, of each path by itself, the busiest first. */
+  pathsOf(host: string, since: number): readonly (readonly SeenCheck[])[] {
     const own = this.checks.filter(({ from, at, isNew }) => from === host && at >= since && isNew)
-    const [busiest = []] = [...Map.groupBy(own, ({ path }) => path).values()].sort(
-      (x, y) => y.length - x.length,
-    )
-    return busiest
+    return [...Map.groupBy(own, ({ path }) => path).values()].sort((x, y) => y.length - x.length)
   }
 
   #add(at: number, from: string, packet: Packet): void {
