@@ -15,7 +15,10 @@ const servers = [
   'two-plain',
   'two-ports',
   'turn',
+  'partners',
 ] as const
+
+const blocked = ['udp-dropped', 'udp-rejected', 'tcp-443-only'] as const
 
 const lossy = () => ({ loss: 0.2 })
 
@@ -30,6 +33,7 @@ const axes: readonly ((seed: number) => Omit<WorldOptions, 'seed' | 'kind'>)[] =
   () => ({ nat: { ports: 'sequential' } }),
   ...servers.slice(1).map((server) => () => ({ server })),
   ...servers.slice(1).map((server) => () => ({ server, loss: 0.2 })),
+  (seed) => ({ server: servers[seed % servers.length]!, nat: { outbound: blocked[seed % blocked.length]! } }),
 ]
 
 interface Tally {

@@ -1,11 +1,15 @@
 /** `probeNat` against the simulated truth: it says what is so, or that it does not know, and never a wrong word. */
 
 import { describe, expect, it } from 'vitest'
+import { probeNat } from '../../src/probe/nat.ts'
+import { Internet } from '../../src/sim/internet.ts'
+import { parseServerUri } from '../../src/stun/uri.ts'
 import {
   kinds,
   nats,
   probeWorld,
   type ServerKind,
+  startServers,
   type WorldOptions,
   wrongWords,
 } from '../support/probe-world.ts'
@@ -152,4 +156,30 @@ describe('where UDP does not work', () => {
     expect(report.families.udp4?.reachable).toEqual({ value: false, reason: null })
     expect(report.families.udp4?.nat).toBe(null)
   })
+
+  const servers: readonly ServerKind[] = [
+    ...['partners', 'ignores-change-request', 'dead-alternate', 'one-address'],
+    ...['two-plain', 'two-ports', 'turn'],
+  ] as ServerKind[]
+  it.each(servers)('nothing is made up with %s', async (server) => {
+    await check({ seed, kind: nats[2]!, server, nat: { outbound: 'udp-dropped' } })
+  })
+})
+
+it('no more than ten requests are begun in a second', async () => {
+  const internet = new Internet({ seed })
+  const { stun } = await startServers(internet, 'rfc5780')
+  // Nothing is filtered or lost here: each request is answered at its first try.
+  const client = internet.host()
+  const from = client.address(0)
+  const sentAt: number[] = []
+  internet.watch(({ at, fate, packet }) => {
+    if (fate === 'sent' && packet.source.d === from.d) sentAt.push(at)
+  })
+  const servers = stun.map((address) => parseServerUri(`stun:${address}`))
+  await internet.until(probeNat(client, { servers, families: ['udp4'] }))
+  expect(sentAt.length).toBeGreaterThan(12)
+  for (const start of sentAt) {
+    expect(sentAt.filter((at) => at >= start && at < start + 1000).length).toBeLessThanOrEqual(10)
+  }
 })

@@ -205,6 +205,12 @@ function ignoringChanges(host: SimHost): Host {
   })
 }
 
+function legacyOf({ isDirect, mapping, filtering }: Kind): string {
+  if (isDirect) return filtering === 'EIF' ? 'open-internet' : 'symmetric-udp-firewall'
+  if (mapping !== 'EIM') return 'symmetric'
+  return { EIF: 'full-cone', ADF: 'restricted-cone', APDF: 'port-restricted-cone' }[filtering]
+}
+
 /** What the report says that is not so; what it leaves open is no offence. */
 export function wrongWords({ report }: ProbeWorld, { kind, nat = {}, rebindAtMs }: WorldOptions): string[] {
   const udp = report.families.udp4
@@ -213,7 +219,19 @@ export function wrongWords({ report }: ProbeWorld, { kind, nat = {}, rebindAtMs 
   const expect = (name: string, said: unknown, truth: unknown) => {
     if (said !== null && said !== truth) wrong.push(`${name}: said ${said}, is ${truth}`)
   }
-  expect('reachable', udp.reachable.value, true)
+  const isBlocked = (nat.outbound ?? 'open') !== 'open'
+  expect('reachable', udp.reachable.value, !isBlocked)
+  if (isBlocked) {
+    if (udp.nat !== null || report.verdict.legacy !== null)
+      wrong.push('a NAT was named, and no packet passes')
+    if (/likely/.test(report.verdict.direct)) wrong.push(`direct connections: said ${report.verdict.direct}`)
+    return wrong
+  }
+  expect('legacy name', report.verdict.legacy, legacyOf(kind))
+  // A typical home's NAT is EIM with APDF: whoever has EIM connects with it (the table of two NATs).
+  if (report.verdict.direct !== 'unknown') {
+    expect('direct connections', report.verdict.direct, kind.mapping === 'EIM' ? 'likely' : 'unlikely')
+  }
   if (udp.nat === null) return wrong
   expect('direct', udp.isDirect.value, kind.isDirect)
   const found = udp.nat
