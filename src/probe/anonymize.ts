@@ -9,7 +9,17 @@ import type { PunchReport } from './punch.ts'
 import type { ProbeReport } from './report.ts'
 import type { ThroughputReport } from './throughput.ts'
 
-const addresses = /\[[0-9a-f:.]+\](?=:\d)|(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])/gi
+const dotted = String.raw`\d{1,3}(?:\.\d{1,3}){3}`
+const groups = '[0-9a-f]{1,4}(?::[0-9a-f]{1,4})*'
+/** In brackets, IPv4, and IPv6 bare: with all groups, or with two colons for some of them. */
+const addresses = new RegExp(
+  [
+    String.raw`\[[0-9a-f:.]*:[0-9a-f:.]*\]`,
+    String.raw`(?<![\d.])${dotted}(?![\d.])`,
+    String.raw`(?<![\w:.])(?:[0-9a-f]{1,4}(?::[0-9a-f]{1,4}){7}|(?:${groups})?::(?:${groups})?(?::?${dotted})?)(?!\w|\.\d)`,
+  ].join('|'),
+  'gi',
+)
 
 export function anonymized(report: ProbeReport): ProbeReport {
   // The server's name would tell as much as its address.

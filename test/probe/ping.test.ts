@@ -176,6 +176,22 @@ describe('the screen of turnpike ping', () => {
     expect(isPing(JSON.parse(hidden)), JSON.stringify(isPing.errors)).toBe(true)
   })
 
+  it.each([
+    ['stun:[2001:db8::5]', 'stun:address-1'],
+    ['turn:[2001:db8::5]?transport=tcp', 'turn:address-1?transport=tcp'],
+    ['stun:[2001:db8::5]:3479', 'stun:address-1:3479'],
+  ])('hides IPv6 addresses too: %s', async (uri, shown) => {
+    const { report } = await world({ count: 1 })
+    const failure = 'no answer from 2001:db8::5: gone, nor from 2001:db8:0:1:2:3:4:5 or ::ffff:192.0.2.1.'
+    const server = { ...report.servers[0]!, uri, address: '[2001:db8::5]:3478', failure }
+    const hidden = anonymizedPing({ ...report, servers: [server] })
+    expect(JSON.stringify({ ...hidden, time: '' })).not.toMatch(/2001:db8|192\.0\.2/)
+    expect(hidden.servers[0]).toMatchObject({ uri: shown, address: 'address-1:3478' })
+    expect(hidden.servers[0]!.failure).toMatch(
+      /^no answer from address-\d: gone, nor from address-\d or address-\d\.$/,
+    )
+  })
+
   it('is written over the one before, row by row', () => {
     const written: string[] = []
     const live = new LiveScreen({ columns: 10, write: (text) => written.push(text) })
