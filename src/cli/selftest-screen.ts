@@ -11,11 +11,27 @@ const names: Readonly<Record<DeploymentFinding['check'], string>> = {
   certificate: 'Certificate',
   'open-files': 'Open files',
   alternates: 'Alternates',
+  partner: 'Partner',
 }
 
-export function selftestScreen(findings: readonly DeploymentFinding[]): Block[] {
+const purposes: Readonly<Record<DeploymentFinding['check'], string>> = {
+  configuration: 'serve refuses flags that do not go together',
+  listen: 'clients come in there',
+  'receive-buffer': 'packets wait there while the server is busy, and are dropped when it is full',
+  relay: 'clients are told of these addresses, and their peers send there',
+  certificate: 'clients that come by TLS check its names and its time',
+  'open-files': 'each allocation and each connection is one',
+  alternates: 'NAT behavior discovery answers from each of them',
+  partner: 'it answers from the second address of NAT behavior discovery',
+}
+
+export function selftestScreen(
+  findings: readonly DeploymentFinding[],
+  { verbose }: { readonly verbose: boolean } = { verbose: false },
+): Block[] {
   const cures = findings.filter(({ cure }) => cure !== null)
   const blocks: Block[] = [
+    { type: 'title', left: 'turnpike selftest' },
     { type: 'verdict', mark: overall(findings), sentences: [verdictOf(findings)] },
     {
       type: 'facts',
@@ -31,7 +47,13 @@ export function selftestScreen(findings: readonly DeploymentFinding[]): Block[] 
       problems: cures.map((one) => ({ mark: markOf(one), text: `${one.where}: ${one.cure}` })),
     })
   }
-  return blocks
+  return verbose ? [...blocks, purposeTable(findings)] : blocks
+}
+
+function purposeTable(findings: readonly DeploymentFinding[]): Block {
+  const checks = [...new Set(findings.map(({ check }) => check))]
+  const rows = checks.map((check) => [names[check], purposes[check]])
+  return { type: 'table', name: 'purpose', columns: ['Looked at', 'Because'], rows }
 }
 
 function markOf({ isOk }: DeploymentFinding): Mark {

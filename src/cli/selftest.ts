@@ -2,29 +2,25 @@
 
 import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
+import { anonymizedFindings } from '../probe/anonymize.ts'
 import { createLog } from '../server/log.ts'
 import type { DeploymentFinding } from '../server/self-test.ts'
 import { type End, type ExitCode, exitCodes } from './exit-codes.ts'
+import { addOutputFlags, type OutputFlags, show } from './output.ts'
 import { progressOn } from './screen/progress.ts'
-import { render } from './screen/render.ts'
-import { terminalOf } from './screen/terminal.ts'
 import { selftestScreen } from './selftest-screen.ts'
 import { addServeFlags, configOf, type ServeFlags } from './serve.ts'
 import { version } from './version.ts'
 
-interface SelftestFlags extends ServeFlags {
-  readonly json?: boolean
-  readonly plain?: boolean
-  readonly color?: boolean
-}
+interface SelftestFlags extends ServeFlags, OutputFlags {}
 
 export const selftestSchema = 'turnpike.selftest/1'
 
 export function selftestCommand(end: End): Command {
-  return addServeFlags('selftest')
-    .option('--json', 'the findings (docs/schemas/selftest-1.schema.json)')
-    .option('--plain', 'one record a line')
-    .option('--no-color', 'no colours')
+  return addOutputFlags(addServeFlags('selftest'), {
+    schema: 'selftest-1',
+    verbose: 'what each thing is needed for',
+  })
     .addHelpText(
       'after',
       `
@@ -50,18 +46,22 @@ async function runSelftest(flags: SelftestFlags): Promise<ExitCode> {
   })
   const progress = progressOn(process.stderr, process.env)
   progress.show('turnpike selftest: looking at this machine …')
-  const findings = await testDeployment(configOf(flags, log), {
+  const config = configOf(flags, log)
+  const measured = await testDeployment(config, {
     host: new NodeHost(),
     limits: textOf('/proc/self/limits') ?? '',
     mostReceiveBufferBytes: numberIn(textOf('/proc/sys/net/core/rmem_max')),
   }).finally(() => progress.clear())
+  const findings =
+    flags.anonymize === true
+      ? anonymizedFindings(
+          measured,
+          config.partners.map(({ host }) => host),
+        )
+      : measured
   const report = { schema: selftestSchema, tool: `turnpike ${version()}`, findings }
-  process.stdout.write(
-    flags.json === true
-      ? `${JSON.stringify(report, null, 2)}\n`
-      : render(selftestScreen(findings), terminalOf(process.stdout, process.env, flags)),
-  )
-  return exitCodeOf(findings)
+  await show(report, selftestScreen(findings, { verbose: flags.verbose === true }), flags)
+  return exitCodeOf(measured)
 }
 
 export function exitCodeOf(findings: readonly DeploymentFinding[]): ExitCode {

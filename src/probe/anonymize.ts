@@ -73,6 +73,17 @@ export function anonymizedThroughput(report: ThroughputReport): ThroughputReport
   return { ...hide(report, [hostOf(report.server)]), tool: report.tool }
 }
 
+/** What `turnpike selftest` has found; `names` are of other machines. As well without the names of certificates. */
+export function anonymizedFindings<Finding extends { readonly what: string }>(
+  findings: readonly Finding[],
+  names: readonly string[],
+): readonly Finding[] {
+  const certified = findings.flatMap(({ what }) =>
+    [...what.matchAll(/(?:DNS:|CN=)([^\s,)]+)/g)].map(([, name]) => name!),
+  )
+  return hide(findings, [...names, ...certified])
+}
+
 function hostOf(uri: string): string {
   return parseServerUri(uri).host
 }

@@ -8,6 +8,7 @@ export type DeploymentCheck =
   | 'certificate'
   | 'open-files'
   | 'alternates'
+  | 'partner'
 
 export interface DeploymentFinding {
   readonly check: DeploymentCheck

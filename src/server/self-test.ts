@@ -14,6 +14,7 @@ import {
   openFilesFinding,
   receiveBufferFinding,
 } from './self-test-machine.ts'
+import { partnerFindings } from './self-test-partners.ts'
 import { relayFindings } from './self-test-relays.ts'
 
 export type { DeploymentCheck, DeploymentFinding } from './deployment-finding.ts'
@@ -35,7 +36,12 @@ export async function testDeployment(
     ...certificateFindings(config, machine.host),
     openFilesFinding(config, machine),
   ]
-  return [...findings, ...(await alternateFindings(config, machine.host, listening.some(isServed)))]
+  const isRunning = listening.some(isServed)
+  return [
+    ...findings,
+    ...(await alternateFindings(config, machine.host, isRunning)),
+    ...(await partnerFindings(config, machine.host, isRunning)),
+  ]
 }
 
 function configurationFault(config: ServeConfig): DeploymentFinding | undefined {

@@ -8,6 +8,7 @@ import { exitCodeOf } from '../../src/cli/selftest.ts'
 import { selftestScreen } from '../../src/cli/selftest-screen.ts'
 import { TransportAddress } from '../../src/core/transport-address.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
+import { anonymizedFindings } from '../../src/probe/anonymize.ts'
 import { defaultConfig, type ServeConfig } from '../../src/server/config.ts'
 import { type DeploymentFinding, type DeploymentMachine, testDeployment } from '../../src/server/self-test.ts'
 import { startServer } from '../../src/server/server.ts'
@@ -15,6 +16,7 @@ import { Internet } from '../../src/sim/internet.ts'
 import { encodeMessage } from '../../src/stun/encode.ts'
 import { decodeMessage } from '../../src/stun/message.ts'
 import { CertificateFolder } from '../support/certificates.ts'
+import { keyFile, partnerKeys, partnerWorld } from '../support/partner-world.ts'
 import { startCli, startTurnpike } from '../support/programs.ts'
 
 const quiet = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
@@ -278,6 +280,86 @@ function blocking(host: DeploymentMachine['host']): DeploymentMachine['host'] {
   })
 }
 
+describe('a partner', () => {
+  const key = keyFile(partnerKeys.first)
+  afterAll(() => key.remove())
+
+  const configOf = (own: TransportAddress, other: TransportAddress, keys = key.path): ServeConfig => ({
+    ...defaultConfig,
+    users: [{ name: 'user', password: 'pass' }],
+    listen: [{ transport: 'udp', address: own, isOptional: false }],
+    partners: [{ host: other.ip, port: other.port }],
+    partnerKeyFile: keys,
+  })
+  const machineOf = (host: DeploymentMachine['host']): DeploymentMachine => ({
+    host,
+    limits: enough,
+    mostReceiveBufferBytes: 4_194_304,
+  })
+
+  it('of a server that runs is there, until it is gone', async () => {
+    const { internet, a, b } = await partnerWorld(key.path)
+    const config = configOf(a.address, b.address)
+    const there = await internet.until(testDeployment(config, machineOf(a.host)))
+    expect(by(there, 'partner')).toEqual({
+      check: 'partner',
+      where: `${b.address}`,
+      isOk: true,
+      what: `is there: the running server names ${b.address.withPort(3479)}`,
+      cure: null,
+    })
+    await internet.until(b.server.close())
+    await internet.runAsync({ for: 60_000 })
+    const gone = await internet.until(testDeployment(config, machineOf(a.host)))
+    expect(by(gone, 'partner')).toMatchObject({ isOk: false, what: 'the running server has no link to it' })
+    expect(exitCodeOf(gone)).toBe(1)
+  })
+
+  it('cannot be asked before the server runs', async () => {
+    const internet = new Internet({ seed: 1 })
+    const [own, other] = [internet.host(), internet.host()]
+    const config = configOf(own.address(3478), other.address(3478))
+    const findings = await internet.until(testDeployment(config, machineOf(own)))
+    expect(by(findings, 'partner')).toMatchObject({
+      isOk: null,
+      what: 'could not be asked: the server does not run',
+    })
+    expect(exitCodeOf(findings)).toBe(0)
+  })
+
+  it.each([
+    ['that is this machine', 'own', /is this machine itself/],
+    ['whose key is missing', 'other', /"\/none".* cannot be read \(ENOENT\)/],
+  ] as const)('%s is a fault', async (_, name, message) => {
+    const internet = new Internet({ seed: 1 })
+    const [own, other] = [internet.host(), internet.host()]
+    const partner = name === 'own' ? own.address(3478) : other.address(3478)
+    const config = configOf(own.address(3478), partner, name === 'own' ? key.path : '/none')
+    const findings = await internet.until(testDeployment(config, machineOf(own)))
+    expect(by(findings, 'partner')).toMatchObject({ isOk: false, what: expect.stringMatching(message) })
+  })
+})
+
+it('findings are shown without addresses and names on demand', () => {
+  const findings: DeploymentFinding[] = [
+    { check: 'listen', where: 'udp://[2001:db8::1]:3478', isOk: true, what: 'is free', cure: null },
+    { check: 'relay', where: '2001:db8::1', isOk: null, what: 'is private', cure: 'PUBLIC/2001:db8::1' },
+    {
+      ...{ check: 'certificate', where: '/live/turn.example.net/cert.pem', isOk: true, cure: null },
+      what: 'has 61 days left (DNS:turn.example.net, DNS:other.example.net)',
+    },
+    { check: 'partner', where: 'two.example.org:3478', isOk: false, what: 'cannot be resolved', cure: null },
+  ]
+  const hidden = anonymizedFindings(findings, ['two.example.org'])
+  expect(JSON.stringify(hidden)).not.toMatch(/2001:db8|example/)
+  expect(hidden.map(({ where }) => where.replace(/\d+(?=[:/]|$)/, '#'))).toEqual([
+    'udp://address-#:3478',
+    'address-#',
+    '/live/server-#/cert.pem',
+    'server-#:3478',
+  ])
+})
+
 describe('the screen of turnpike selftest', () => {
   it('says what is wrong, and what helps', async () => {
     const { internet, host, config } = world(['10.0.0.5'])
@@ -292,7 +374,10 @@ describe('the screen of turnpike selftest', () => {
     )
     const person = { columns: 80, hasColor: false, hasUnicode: true, isPlain: false }
     await expect(render(selftestScreen(findings), person)).toMatchFileSnapshot('golden/selftest.txt')
-    const plain = render(selftestScreen(findings), { ...person, isPlain: true })
+    const verbose = render(selftestScreen(findings, { verbose: true }), person)
+    await expect(verbose).toMatchFileSnapshot('golden/selftest-verbose.txt')
+    for (const line of verbose.split('\n')) expect([...line].length, line).toBeLessThanOrEqual(80)
+    const plain = render(selftestScreen(findings, { verbose: true }), { ...person, isPlain: true })
     for (const line of plain.trimEnd().split('\n')) expect(line).toMatch(/^[a-z0-9-]+: \S/)
   })
 })
@@ -326,5 +411,14 @@ describe('turnpike selftest as a process', () => {
     expect(code).toBe(1)
     expect(stdout).toMatch(/^listen: failed udp:\/\/192\.0\.2\.7:3478: cannot be opened \(EADDRNOTAVAIL\)$/m)
     expect(stdout).toMatch(/^failed: .*ip addr/m)
+  })
+
+  it('says why it looks, and hides addresses, when it is asked to', async () => {
+    const flags = ['--no-auth', '--listen', 'udp://192.0.2.7:3478', '--plain', '-v', '--anonymize']
+    const { code, stdout } = await startCli(['selftest', ...flags]).ended
+    expect(code).toBe(1)
+    expect(stdout).toMatch(/^listen: failed udp:\/\/address-1:3478: cannot be opened/m)
+    expect(stdout).toMatch(/^purpose: .*clients come in there/m)
+    expect(stdout).not.toContain('192.0.2.7')
   })
 })
