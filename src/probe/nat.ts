@@ -57,20 +57,18 @@ export async function probeNat(host: Host, options: NatProbeOptions): Promise<Pr
     run.onStep('looking the servers up')
     const targets = (await Promise.all(options.servers.map((uri) => resolve(host, uri)))).flat()
     const families = options.families ?? allFamilies
-    const udp = await Promise.all(
-      (['IPv4', 'IPv6'] as const).map((family) =>
-        families.includes(family === 'IPv4' ? 'udp4' : 'udp6')
-          ? udpOf(run, targets, family, options)
-          : undefined,
-      ),
+    const kinds = ['IPv4', 'IPv6'] as const
+    const measured = kinds.map((family) =>
+      families.includes(family === 'IPv4' ? 'udp4' : 'udp6')
+        ? udpOf(run, targets, family, options)
+        : Promise.resolve(undefined),
     )
-    const tcp = await Promise.all(
-      (['IPv4', 'IPv6'] as const).map((family, i) =>
-        families.includes(family === 'IPv4' ? 'tcp4' : 'tcp6')
-          ? probeTcp(run, addressesOf(targets, family), firstAlternates(udp[i]))
-          : undefined,
-      ),
+    const connected = kinds.map((family, i) =>
+      families.includes(family === 'IPv4' ? 'tcp4' : 'tcp6')
+        ? probeTcp(run, addressesOf(targets, family), measured[i]!.then(firstAlternates))
+        : undefined,
     )
+    const [udp, tcp] = await Promise.all([Promise.all(measured), Promise.all(connected)])
     return assemble(run, options, targets, udp, tcp)
   } finally {
     options.signal?.removeEventListener('abort', stop)

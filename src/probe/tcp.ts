@@ -24,28 +24,42 @@ import type { Run } from './run.ts'
 
 const timeoutMs = 2500
 
+/** The system does not let a connection have the port; nothing has been sent. */
+const isLocalFault = /^(?:EADDR|EINVAL|EACCES|EPERM)/
+
 interface Seen extends Observation {
   readonly local: TransportAddress
   readonly rttMs: number
 }
 
+/** `learnt` gives the server's other addresses, which UDP finds out: the first connection does not wait for them. */
 export async function probeTcp(
   run: Run,
   servers: readonly TransportAddress[],
-  alternates: Alternates | undefined,
+  learnt: Promise<Alternates | undefined>,
 ): Promise<FamilyReport | undefined> {
   const [server] = servers
   if (server === undefined) return undefined
+  const source = run.host.sourceFor(server)
+  const listener = source === undefined ? undefined : await shareablePort(run, source)
+  const shared = await exchange(run, server, listener?.local)
+  const isUnshareable = typeof shared === 'string' && listener !== undefined && isLocalFault.test(shared)
+  const first = isUnshareable ? await exchange(run, server, undefined) : shared
+  if (typeof first === 'string') {
+    listener?.listener.close()
+    return unreached(run, first)
+  }
+  const alternates = await learnt
   run.onStep('the same over TCP')
-  const first = await exchange(run, server, undefined)
-  if (typeof first === 'string') return unreached(run, first)
-  const listener = await shareablePort(run, first.local)
-  const destinations = alternates === undefined ? servers.slice(0, 4) : Object.values(alternates)
-  const seen =
+  const destinations = (alternates === undefined ? servers.slice(0, 4) : Object.values(alternates)).filter(
+    (destination) => isUnshareable || !destination.equals(server),
+  )
+  const others =
     listener === undefined
       ? []
       : await Promise.all(destinations.map((destination) => exchange(run, destination, listener.local)))
   listener?.listener.close()
+  const seen = listener === undefined || isUnshareable ? others : [first, ...others]
   const observations = seen.filter((one) => typeof one !== 'string')
   const failed = seen.find((one) => typeof one === 'string')
   const reason =

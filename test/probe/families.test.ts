@@ -31,7 +31,7 @@ async function probe(clientOf: (internet: Internet) => SimHost): Promise<ProbeRe
 
 describe('all families', () => {
   it('are told where nothing is in between but a firewall', async () => {
-    const { families: found, durationMs } = await probe((internet) => internet.firewall().host())
+    const { families: found, durationMs, isPartial } = await probe((internet) => internet.firewall().host())
     const udp = {
       isDirect: { value: true },
       nat: { mapping: { value: 'EIM' }, filtering: { value: 'APDF' } },
@@ -44,7 +44,7 @@ describe('all families', () => {
       tcp6: tcp,
     })
     expect(found.udp6!.mapped[0]).toBe(found.udp6!.local)
-    expect(durationMs).toBeLessThanOrEqual(5000)
+    expect([isPartial, durationMs <= 5000]).toEqual([false, true])
   })
 
   it.each(nats)('of a home with IPv4 alone behind $name have its mapping over UDP and TCP', async (kind) => {
