@@ -1,5 +1,6 @@
 /**
  * Picture and sound to send: a WebM or MP4 file, as it is, or the test card that comes with us. Nothing is transcoded.
+ * Files have VP8, VP9, AV1 or H.264, and Opus; one with any other track, such as AAC, is refused.
  * Limit: Opus has to be stereo in the file, for that is how it is negotiated, and werift sends nothing of another kind:
  * such a file is refused.
  */
@@ -7,6 +8,7 @@
 import { access, open } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { TurnpikeError } from '../core/errors.ts'
+import { sourceCodecOf } from './source-codec.ts'
 import { createMp4WebmRegister, type MediaStreamTrack } from './werift.ts'
 
 export type MediaKind = 'audio' | 'video'
@@ -46,6 +48,7 @@ export async function openMedia(
       const made = await register.createTracks({ kind, deviceId: path, constraints: {} })
       tracks.push(...made.filter((track) => track.kind === kind))
     }
+    for (const track of tracks) if (track.codec !== undefined) track.codec = sourceCodecOf(track.codec)
     const missing = kinds.filter((kind) => !tracks.some((track) => track.kind === kind))
     if (missing.length > 0) throw new Error(`it has no ${missing.join(' and ')} track that can be sent`)
     return { tracks, close: () => register.stop?.() }

@@ -19,6 +19,12 @@ import {
   RTCIceTransport,
   RTCPeerConnection,
   type RTCPeerConnectionConfig,
+  useAV1,
+  useH264,
+  useOPUS,
+  usePCMU,
+  useVP8,
+  useVP9,
 } from './werift.ts'
 
 export interface PeerConnectionConfig extends Partial<RTCPeerConnectionConfig> {
@@ -33,6 +39,12 @@ type LocalDescription = Awaited<ReturnType<RTCPeerConnection['setLocalDescriptio
 /** AEAD_AES_128_GCM and AES_CM_128_HMAC_SHA1_80 (RFC 7714 §14.2, RFC 5764 §4.1.2). */
 const srtpProfiles = [0x0007, 0x0001] as const
 
+/** What files hold that we send and record, preferred first; of video, werift's own are VP8 alone. */
+const defaultCodecs = () => ({
+  audio: [useOPUS(), usePCMU()],
+  video: [useVP8(), useH264(), useVP9(), useAV1()],
+})
+
 /** W3C's RTCPeerConnection, and what is known of a connection that does not come about. */
 export class PeerConnection extends RTCPeerConnection {
   readonly #connections: AgentConnection[] = []
@@ -43,7 +55,7 @@ export class PeerConnection extends RTCPeerConnection {
 
   constructor({ host = new NodeHost(), ice = {}, ...config }: PeerConnectionConfig = {}) {
     // werift asks a public server of its own accord when there is no list.
-    super({ iceServers: [], ...config, bundlePolicy: 'max-bundle' })
+    super({ iceServers: [], codecs: defaultCodecs(), ...config, bundlePolicy: 'max-bundle' })
     // biome-ignore lint/complexity/useLiteralKeys: private to TypeScript, and reached by this spelling only
     const manager = this['secureManager']
     manager.createTransport = () => {

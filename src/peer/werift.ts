@@ -28,6 +28,12 @@ export {
   RTCSessionDescription as WeriftSessionDescription,
   type RTCStats,
   RtpPacket,
+  useAV1,
+  useH264,
+  useOPUS,
+  usePCMU,
+  useVP8,
+  useVP9,
 } from 'werift'
 export { MediaRecorder } from 'werift/nonstandard'
 export { createMp4WebmRegister } from 'werift/polyfill'

@@ -97,6 +97,40 @@ describe('headless peers', { timeout: 120_000 }, () => {
     recorded.close()
   })
 
+  it('send an MP4 file of H.264 and Opus, which is recorded as it is', async () => {
+    const recordTo = join(folder, 'film.webm')
+    const packets = { video: 0, audio: 0 }
+    await using bob = await enter('Bob', {
+      onCall: (incoming) =>
+        incoming.accept(
+          { recordTo },
+          {
+            track: (track) => {
+              track.onReceiveRtp.subscribe(() => {
+                packets[track.kind as 'video' | 'audio']++
+              })
+            },
+          },
+        ),
+    })
+    await using ann = await enter('Ann')
+    // Made by ffmpeg with -profile:v high: other than what descriptions of H.264 say, which decoders take all the same.
+    const media = await openMedia('test/support/media/h264-opus.mp4', ['video', 'audio'], { loop: true })
+    const call = await ann.call(bob.id, { media })
+    await call.connected()
+    expect(call.connection.localDescription!.sdp).toContain('H264/90000')
+    await expect.poll(() => Math.min(packets.video, packets.audio), { timeout: 60_000 }).toBeGreaterThan(40)
+    media.close()
+    await ann.close()
+    await expect.poll(() => bob.calls.length, { timeout: 60_000 }).toBe(0)
+    await bob.close()
+    await expect
+      .poll(() => existsSync(recordTo) && readFileSync(recordTo).includes('V_MPEG4/ISO/AVC'), {
+        timeout: 60_000,
+      })
+      .toBe(true)
+  })
+
   it('go through TURN when they are told to, and give the allocation back', async () => {
     await using bob = await enter('Bob', {
       relayOnly: true,

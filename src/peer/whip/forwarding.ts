@@ -9,14 +9,21 @@ type Kind = MediaStreamTrack['kind']
 
 export class Forwarding {
   readonly #players = new Map<RTCRtpTransceiver, MediaStreamTrack>()
+  readonly #published = new Map<Kind, MediaStreamTrack>()
   #askKeyFrame: (() => void) | undefined
   #askedAt = Number.NEGATIVE_INFINITY
 
   /** A track of the publisher, and the transceiver that it has come by. */
   publish(track: MediaStreamTrack, { receiver }: RTCRtpTransceiver): void {
+    const kind = track.kind as Kind
+    const codec = () => track.codec?.mimeType.toLowerCase()
+    this.#published.set(kind, track)
     track.onReceiveRtp.subscribe((packet) => {
-      for (const player of this.#players.values())
-        if (player.kind === track.kind) player.writeRtp(packet.clone())
+      for (const [{ sender }, player] of this.#players) {
+        // Who has come before the publisher may have settled on another codec, and could make nothing of this one.
+        const isSpoken = sender.codec === undefined || sender.codec.mimeType.toLowerCase() === codec()
+        if (player.kind === kind && isSpoken) player.writeRtp(packet.clone())
+      }
     })
     if (track.kind !== 'video') return
     this.#askKeyFrame = () => {
@@ -26,12 +33,16 @@ export class Forwarding {
   }
 
   unpublish(): void {
+    this.#published.clear()
     this.#askKeyFrame = undefined
   }
 
   /** The track that a player's transceiver is to send. */
   addPlayer(transceiver: RTCRtpTransceiver): MediaStreamTrack {
-    const track = new MediaStreamTrack({ kind: transceiver.kind as Kind })
+    const kind = transceiver.kind as Kind
+    const track = new MediaStreamTrack({ kind })
+    const codec = this.#published.get(kind)?.codec
+    if (codec !== undefined) transceiver.setCodecPreferences([codec])
     this.#players.set(transceiver, track)
     transceiver.sender.onPictureLossIndication.subscribe(() => this.#wantKeyFrame())
     return track

@@ -158,7 +158,7 @@ export class WhipServer implements AsyncDisposable {
       {
         beforeAnswer: (transceivers) => {
           if (role === 'publisher') recording = this.#receive(session, transceivers)
-          else played = this.#play(transceivers)
+          else played = this.#play(session, transceivers)
         },
         connected: () => {
           if (role === 'player') this.#forwarding.playerConnected()
@@ -191,15 +191,19 @@ export class WhipServer implements AsyncDisposable {
     return recording
   }
 
-  #play(transceivers: readonly RTCRtpTransceiver[]): readonly RTCRtpTransceiver[] {
+  #play(session: ServerSession, transceivers: readonly RTCRtpTransceiver[]): readonly RTCRtpTransceiver[] {
     const { media } = this.#options
     for (const transceiver of transceivers) {
-      const track =
-        media === undefined
-          ? this.#forwarding.addPlayer(transceiver)
-          : media.tracks.find(({ kind }) => kind === transceiver.kind)
+      if (media === undefined) {
+        const track = this.#forwarding.addPlayer(transceiver)
+        transceiver.setDirection('sendonly')
+        transceiver.sender.replaceTrack(track)
+        continue
+      }
+      const track = media.tracks.find(({ kind }) => kind === transceiver.kind)
+      // Goes on this very transceiver, which answers with the codec of the file then.
+      if (track !== undefined) session.connection.addTrack(track)
       transceiver.setDirection(track === undefined ? 'inactive' : 'sendonly')
-      if (track !== undefined) transceiver.sender.replaceTrack(track)
     }
     return transceivers
   }

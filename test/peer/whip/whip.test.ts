@@ -84,8 +84,26 @@ describe('WHIP and WHEP', { timeout: 120_000 }, () => {
     expect(ended).toEqual(['player: the client has ended it', 'publisher: the client has ended it'])
   })
 
-  it('plays a file to two at a time', async () => {
-    const media = await openMedia('test', ['video'])
+  it('carries H.264 as H.264, as OBS publishes it', async () => {
+    await serve()
+    const media = await openMedia('test/support/media/h264-opus.mp4', ['video'], { loop: true })
+    const publisher = await publish(media, at('/whip'))
+    await publisher.connected()
+    let packets = 0
+    const player = await play({
+      ...at('/whep'),
+      handlers: { track: (track) => track.onReceiveRtp.subscribe(() => packets++) },
+    })
+    await expect.poll(() => packets, { timeout: 60_000 }).toBeGreaterThan(20)
+    const answered = player.connection.remoteDescription!.sdp
+    expect(answered.match(/a=rtpmap:\d+ (?:VP8|VP9|AV1|H264)/g)).toEqual([expect.stringContaining('H264')])
+    await player.close()
+    await publisher.close()
+    media.close()
+  })
+
+  it.each(['test', 'test/support/media/h264-opus.mp4'])('plays a file to two at a time: %s', async (file) => {
+    const media = await openMedia(file, ['video'], { loop: true })
     await serve({ media })
     const packets = [0, 0]
     const players = await Promise.all(
