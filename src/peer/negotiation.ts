@@ -25,6 +25,10 @@ export class Negotiation {
   #version = 0
   #isMakingOffer = false
   #ignoresOffer = false
+  /** An offer made meanwhile would take the place of the answer. */
+  #isAnswering = false
+  #isOfferDue = false
+  #isRestarting = false
   /** Descriptions and candidates are applied one after the other, in the order in which they came. */
   #queue: Promise<void> = Promise.resolve()
 
@@ -38,8 +42,9 @@ export class Negotiation {
         candidate: candidate === undefined || candidate === null ? null : (candidate.toJSON() as Candidate),
       })
     connection.onnegotiationneeded = () => {
+      if (this.#isAnswering) this.#isOfferDue = true
       // What the answer can carry needs no offer of its own.
-      if (this.isCaller || this.remoteSession !== undefined) this.#offer()
+      else if (this.isCaller || this.remoteSession !== undefined) this.#offer()
     }
   }
 
@@ -51,6 +56,7 @@ export class Negotiation {
   }
 
   restartIce(): void {
+    this.#isRestarting = this.#isAnswering
     this.connection.restartIce()
   }
 
@@ -79,13 +85,23 @@ export class Negotiation {
     this.#ignoresOffer = this.isCaller && collides
     if (this.#ignoresOffer) return
     this.remoteSession = sessionOf(description)
-    await connection.setRemoteDescription(
-      description as Parameters<typeof connection.setRemoteDescription>[0],
-    )
-    if (description.type !== 'offer') return
-    this.#options.beforeAnswer?.()
-    await connection.setLocalDescription(await connection.createAnswer())
-    this.#sendDescription()
+    this.#isAnswering = description.type === 'offer'
+    try {
+      await connection.setRemoteDescription(
+        description as Parameters<typeof connection.setRemoteDescription>[0],
+      )
+      if (!this.#isAnswering) return
+      this.#options.beforeAnswer?.()
+      await connection.setLocalDescription(await connection.createAnswer())
+      this.#sendDescription()
+    } finally {
+      this.#isAnswering = false
+    }
+    const hasMore = connection.getTransceivers().some(({ mid }) => mid === undefined)
+    const isDue = hasMore || (this.#isOfferDue && this.#isRestarting)
+    this.#isOfferDue = false
+    this.#isRestarting = false
+    if (isDue) this.#offer()
   }
 
   async #applyCandidate(candidate: Extract<SignalData, { candidate: unknown }>['candidate']): Promise<void> {
