@@ -25,10 +25,6 @@ export class Negotiation {
   #version = 0
   #isMakingOffer = false
   #ignoresOffer = false
-  /** An offer made meanwhile would take the place of the answer. */
-  #isAnswering = false
-  #isOfferDue = false
-  #isRestarting = false
   /** Descriptions and candidates are applied one after the other, in the order in which they came. */
   #queue: Promise<void> = Promise.resolve()
 
@@ -42,9 +38,8 @@ export class Negotiation {
         candidate: candidate === undefined || candidate === null ? null : (candidate.toJSON() as Candidate),
       })
     connection.onnegotiationneeded = () => {
-      if (this.#isAnswering) this.#isOfferDue = true
       // What the answer can carry needs no offer of its own.
-      else if (this.isCaller || this.remoteSession !== undefined) this.#offer()
+      if (this.isCaller || this.remoteSession !== undefined) this.#offer()
     }
   }
 
@@ -56,7 +51,6 @@ export class Negotiation {
   }
 
   restartIce(): void {
-    this.#isRestarting = this.#isAnswering
     this.connection.restartIce()
   }
 
@@ -85,23 +79,13 @@ export class Negotiation {
     this.#ignoresOffer = this.isCaller && collides
     if (this.#ignoresOffer) return
     this.remoteSession = sessionOf(description)
-    this.#isAnswering = description.type === 'offer'
-    try {
-      await connection.setRemoteDescription(
-        description as Parameters<typeof connection.setRemoteDescription>[0],
-      )
-      if (!this.#isAnswering) return
-      this.#options.beforeAnswer?.()
-      await connection.setLocalDescription(await connection.createAnswer())
-      this.#sendDescription()
-    } finally {
-      this.#isAnswering = false
-    }
-    const hasMore = connection.getTransceivers().some(({ mid }) => mid === undefined)
-    const isDue = hasMore || (this.#isOfferDue && this.#isRestarting)
-    this.#isOfferDue = false
-    this.#isRestarting = false
-    if (isDue) this.#offer()
+    await connection.setRemoteDescription(
+      description as Parameters<typeof connection.setRemoteDescription>[0],
+    )
+    if (description.type !== 'offer') return
+    this.#options.beforeAnswer?.()
+    await connection.setLocalDescription(await connection.createAnswer())
+    this.#sendDescription()
   }
 
   async #applyCandidate(candidate: Extract<SignalData, { candidate: unknown }>['candidate']): Promise<void> {
