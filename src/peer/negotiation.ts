@@ -17,8 +17,10 @@ export interface NegotiationOptions {
 export class Negotiation {
   readonly connection: PeerConnection
   readonly isCaller: boolean
-  /** The session of the peer's last description; undefined before the first. */
+  /** The session of the peer's last description that has been applied, or is just now; undefined before the first. */
   remoteSession: string | undefined
+  /** The session of the peer's last description that has arrived: several may, before the first of them is applied. */
+  heardSession: string | undefined
   readonly #options: NegotiationOptions
   /** werift draws a session for every description; one connection is one session, with versions (RFC 8829 §5.2.1). */
   readonly #session: string
@@ -45,6 +47,7 @@ export class Negotiation {
 
   /** Rejects if what was sent does not fit; what came before and what comes after is applied all the same. */
   receive(data: SignalData): Promise<void> {
+    if ('description' in data) this.heardSession = sessionOf(data.description)
     const applied = this.#queue.then(() => this.#apply(data))
     this.#queue = applied.catch(() => {})
     return applied
