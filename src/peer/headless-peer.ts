@@ -124,7 +124,12 @@ export class HeadlessPeer implements AsyncDisposable {
         peer,
         accepted: (isCaller) => {
           this.#asking.delete(id)
-          resolve(this.#begin(peer, isCaller, options, handlers))
+          try {
+            resolve(this.#begin(peer, isCaller, options, handlers))
+          } catch (cause) {
+            this.#signaling.bye(id)
+            reject(new Error('the call cannot begin', { cause }))
+          }
         },
         refused: (why) => {
           this.#asking.delete(id)

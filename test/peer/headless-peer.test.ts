@@ -69,6 +69,23 @@ describe('headless peers', { timeout: 120_000 }, () => {
     await expect(ann.call('nobody')).rejects.toThrow('no peer "nobody" is in the room')
   })
 
+  it('say so when their own side cannot begin, and end the call at the other', async () => {
+    const ended = Promise.withResolvers<string>()
+    await using bob = await enter('Bob', {
+      onCall: (incoming) => incoming.accept({}, { ended: ended.resolve }),
+    })
+    await using ann = await enter('Ann')
+    const broken = {
+      get tracks(): never {
+        throw new Error('oops')
+      },
+      close: () => {},
+    }
+    await expect(ann.call(bob.id, { media: broken })).rejects.toThrow('the call cannot begin')
+    expect(await ended.promise).toBe('the peer hung up')
+    expect(ann.calls).toEqual([])
+  })
+
   it('send the test card, echo it and record what comes back', async () => {
     await using echo = await enter('Echo', { onCall: (incoming) => incoming.accept({ echo: true }) })
     await using ann = await enter('Ann')
