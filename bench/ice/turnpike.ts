@@ -1,5 +1,7 @@
 /** Connects two agents of turnpike's on loopback, again and again; one line of JSON: milliseconds to each stage. */
 
+import { setTimeout } from 'node:timers/promises'
+import { minimumPacingMs } from '../../src/ice/pacer.ts'
 import { openIce } from '../../src/net/ice/transport.ts'
 import { NodeHost } from '../../src/net/node-host.ts'
 import { report, type Sample } from './sample.ts'
@@ -45,6 +47,8 @@ await report(async (): Promise<Sample> => {
   await completed
   a.close()
   b.close()
+  // One after the other, not at once: agents that follow each other on a host share its Ta (docs/adr/0017).
+  await setTimeout(2 * minimumPacingMs)
   return {
     // A side whose first valid pair is nominated at once is never 'connected' only.
     connected: Math.max(
