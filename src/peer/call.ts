@@ -108,9 +108,9 @@ export class Call {
   /** For what the peer has signalled. */
   async receive(data: SignalData): Promise<void> {
     if ('description' in data && data.description.type === 'offer') {
-      const { heardSession, isCaller } = this.#negotiation
-      const isAnew = heardSession !== undefined && heardSession !== sessionOf(data.description)
-      const isCrossing = heardSession === undefined && isCaller
+      const { remoteSession, isCaller } = this.#negotiation
+      const isAnew = remoteSession !== undefined && remoteSession !== sessionOf(data.description)
+      const isCrossing = remoteSession === undefined && isCaller
       if (isCrossing && this.#setting.isLower) return
       if (isAnew || isCrossing) this.#negotiation = this.#connect(false)
     }

@@ -17,16 +17,19 @@ export interface NegotiationOptions {
 export class Negotiation {
   readonly connection: PeerConnection
   readonly isCaller: boolean
-  /** The session of the peer's last description that has been applied, or is just now; undefined before the first. */
+  /**
+   * The session of the peer's last description; undefined before the first. Known when it arrives, for several may before
+   * the first of them is applied.
+   */
   remoteSession: string | undefined
-  /** The session of the peer's last description that has arrived: several may, before the first of them is applied. */
-  heardSession: string | undefined
   readonly #options: NegotiationOptions
   /** werift draws a session for every description; one connection is one session, with versions (RFC 8829 §5.2.1). */
   readonly #session: string
   #version = 0
   #isMakingOffer = false
   #ignoresOffer = false
+  /** A description of the peer has been applied, or is just now. */
+  #hasRemote = false
   /** Descriptions and candidates are applied one after the other, in the order in which they came. */
   #queue: Promise<void> = Promise.resolve()
 
@@ -41,13 +44,13 @@ export class Negotiation {
       })
     connection.onnegotiationneeded = () => {
       // What the answer can carry needs no offer of its own.
-      if (this.isCaller || this.remoteSession !== undefined) this.#offer()
+      if (this.isCaller || this.#hasRemote) this.#offer()
     }
   }
 
   /** Rejects if what was sent does not fit; what came before and what comes after is applied all the same. */
   receive(data: SignalData): Promise<void> {
-    if ('description' in data) this.heardSession = sessionOf(data.description)
+    if ('description' in data) this.remoteSession = sessionOf(data.description)
     const applied = this.#queue.then(() => this.#apply(data))
     this.#queue = applied.catch(() => {})
     return applied
@@ -81,7 +84,7 @@ export class Negotiation {
       description.type === 'offer' && (this.#isMakingOffer || connection.signalingState !== 'stable')
     this.#ignoresOffer = this.isCaller && collides
     if (this.#ignoresOffer) return
-    this.remoteSession = sessionOf(description)
+    this.#hasRemote = true
     await connection.setRemoteDescription(
       description as Parameters<typeof connection.setRemoteDescription>[0],
     )

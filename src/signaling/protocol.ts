@@ -121,9 +121,7 @@ export function parseClientMessage(text: string): Numbered<ClientMessage> | stri
 /** Reads a server's message; undefined if it is none. A type that is not known is for a later version: ignore it. */
 export function parseServerMessage(text: string): Numbered<ServerMessage> | undefined {
   const message = parseObject(text)
-  if (message === undefined || !isServerMessage(message)) return undefined
-  // As above.
-  return message as unknown as Numbered<ServerMessage>
+  return message !== undefined && isServerMessage(message) ? message : undefined
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -166,7 +164,7 @@ function joinFault({ version, room, name, token, resume }: Fields): string | und
 }
 
 /** A peer must not fall over what a broken server sends. */
-function isServerMessage(message: Fields): boolean {
+function isServerMessage(message: Fields): message is Fields & Numbered<ServerMessage> {
   const { type, seq, from, reason } = message
   if (seq !== undefined && !isCount(seq)) return false
   switch (type) {

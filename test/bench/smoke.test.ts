@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { loadLibc } from '../../src/net/udp-mmsg/libc.ts'
+import { libcFor } from '../support/libc.ts'
 
 const run = promisify(execFile)
 const results = () => readFileSync('bench/RESULTS.md', 'utf8')
@@ -35,7 +35,7 @@ describe('npm run bench', () => {
   })
 
   // The load is made with system calls of its own, on a core of its own.
-  it.skipIf(typeof loadLibc() === 'string' || cpus().length < 2)(
+  it.skipIf(typeof libcFor('npm run bench') === 'string' || cpus().length < 2)(
     '-- relay --quick judges both drivers',
     async () => {
       const output = await bench('relay', '--quick', '--only', '200 quiet flows, both ways')
